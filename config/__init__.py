@@ -1,0 +1,1 @@
+"""What the owner of a rig writes: rig and session files, and their meaning."""

@@ -1,0 +1,1 @@
+"""Example rig and session files; each one is loaded by a test."""

@@ -1,0 +1,56 @@
+"""Where every file of a session lies: arithmetic on paths only."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class SessionPaths:
+    """The files of one session folder.
+
+    Stream file names carry subject and session, since HDF5 looks for a link's target
+    in the working folder too: a fixed name could resolve to another session's file.
+    """
+
+    folder: Path
+    subject: str
+    session: str
+
+    @property
+    def stem(self) -> str:
+        """`sub-<subject>_ses-<session>`, the start of every NWB file name."""
+        return f"sub-{self.subject}_ses-{self.session}"
+
+    @property
+    def session_file(self) -> Path:
+        """The NWB file that links all streams."""
+        return self.folder / f"{self.stem}.nwb"
+
+    @property
+    def streams(self) -> Path:
+        """The folder of the stream files."""
+        return self.folder / "streams"
+
+    def stream_file(self, stream: str) -> Path:
+        """The NWB file of one stream."""
+        return self.streams / f"{self.stem}_{stream}.nwb"
+
+    @property
+    def settings(self) -> Path:
+        """The session as it was run, defaults filled in."""
+        return self.folder / "session.yaml"
+
+    @property
+    def record(self) -> Path:
+        """The start of the session and the format of each stream (JSON)."""
+        return self.folder / "record.json"
+
+    @property
+    def manifest(self) -> Path:
+        """Files, sizes, digests, rows, ledger, alignment, verdict, versions."""
+        return self.folder / "manifest.json"
+
+    @property
+    def log(self) -> Path:
+        """What happened, in order, one JSON object a line."""
+        return self.folder / "log.jsonl"

@@ -1,0 +1,1 @@
+"""Many streams make a session: supervise, record, finalize, verify."""
