@@ -4,9 +4,7 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
-StreamName = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")
-]
+StreamName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
 """A stream, device or probe: a letter, then letters, digits and `_`; at most 64."""
 
 EntityName = Annotated[

@@ -46,5 +46,3 @@ class Probe(Model):
         if (self.electrodes is None) == (self.file is None):
             raise ValueError("give either `electrodes` or `file`")
         return self
-
-

@@ -1,0 +1,143 @@
+"""What the daemon and its child processes say to each other, as JSON.
+
+A child gets its specification as one JSON line on standard input. From then on it
+talks through one ZeroMQ DEALER socket, whose identity is `source:<device>` or
+`writer:<stream>`, to the daemon's ROUTER: events up, commands down.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter
+
+from rigd.config.base import Model
+
+
+class SourceStream(Model):
+    """One stream of a source: its settings and where its writer listens."""
+
+    options: dict[str, Any]
+    endpoint: str
+    key: int
+    ring_seconds: float
+    ring_bytes: int
+
+
+class SourceSpec(Model):
+    """Everything a source process needs to know."""
+
+    device: str
+    driver: str
+    options: dict[str, Any]
+    streams: dict[str, SourceStream]
+    control: str
+    parent: int
+
+
+class WriterSpec(Model):
+    """Everything a writer process needs to know; the file exists already."""
+
+    stream: str
+    path: str
+    endpoint: str
+    key: int
+    format: dict[str, Any]
+    nwb_type: str
+    chunk: tuple[int, ...] | None
+    compression: str
+    control: str
+    parent: int
+    visible_seconds: float = 0.1
+    """A live reader sees a row after at most this long (plus the drain interval)."""
+    sync_seconds: float = 1.0
+    """Rows are on the disk, and acknowledged, after at most this long."""
+    sync_bytes: int = 64 * 2**20
+    """... or after this many bytes."""
+    drain_seconds: float = 0.03
+    """How long to let small messages gather before they are taken together."""
+
+
+class Opened(Model):
+    """Source: the device is open and its streams look like this."""
+
+    event: Literal["opened"] = "opened"
+    formats: dict[str, dict[str, Any]]
+
+
+class Ready(Model):
+    """Writer: the file is open and the socket is bound."""
+
+    event: Literal["ready"] = "ready"
+
+
+class Started(Model):
+    """Source: the device samples since then (CLOCK_MONOTONIC, ns)."""
+
+    event: Literal["started"] = "started"
+    host_ns: int
+
+
+class SourceStatus(Model):
+    """Source, twice a second: where one stream stands."""
+
+    event: Literal["source"] = "source"
+    stream: str
+    rows: int
+    lost: int
+    ring_bytes: int
+    ring_fill: float
+    """Used part of the ring, 0 to 1."""
+    connected: bool
+
+
+class WriterStatus(Model):
+    """Writer, twice a second: where one stream stands."""
+
+    event: Literal["writer"] = "writer"
+    stream: str
+    rows: int
+    bytes: int
+    lost: int
+    repeated: int
+    rejected: int
+    acknowledged_rows: int
+    lag_seconds: float | None
+    """Age of the newest row kept, on the host clock; None before the first."""
+
+
+class Notice(Model):
+    """Something a person should know; at most once a second from one place."""
+
+    event: Literal["notice"] = "notice"
+    level: Literal["info", "warning", "error"]
+    text: str
+    stream: str | None = None
+
+
+class Finished(Model):
+    """Process: the work is done and everything is given back. It exits now."""
+
+    event: Literal["finished"] = "finished"
+    reason: str = ""
+    """Empty for a regular end."""
+
+
+class Failed(Model):
+    """Process: it can't go on; what is wrong and what to do. It exits now."""
+
+    event: Literal["failed"] = "failed"
+    error: str
+
+
+Event = Annotated[
+    Opened | Ready | Started | SourceStatus | WriterStatus | Notice | Finished | Failed,
+    Field(discriminator="event"),
+]
+EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+
+
+class Command(Model):
+    """Daemon to a child. `start` and `stop` are for sources; `quit` makes a writer
+    close its file with what it has, or a source leave without more ado."""
+
+    command: Literal["start", "stop", "quit"]
+    reason: str = ""

@@ -1,0 +1,161 @@
+"""How items travel from a source to a writer: the one module that knows the bytes.
+
+The text is `docs/wire-protocol.md`. A message is one ZeroMQ message of one or two
+frames whose concatenation is a header of 80 bytes, little-endian, and a body.
+
+The header's first 32 bytes are the same for all data messages of a sender, so that a
+writer checks them with one comparison; the other 48 are the block's entry in the
+stream file (`sync/blocks`), byte for byte.
+"""
+
+import json
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+
+MAGIC = b"RIGD"
+VERSION = 1
+
+PREFIX = struct.Struct("<4sBBHQQQ")
+"""magic, version, kind, flags, stream key, format digest, sender id."""
+
+RECORD = struct.Struct("<QQqqIIII")
+"""sequence, first sample, device ns, host ns, rows, epoch, batch, reserved."""
+
+HEADER_BYTES = PREFIX.size + RECORD.size
+
+RECORD_DTYPE = np.dtype(
+    [
+        ("sequence", "<u8"),
+        ("first_sample", "<u8"),
+        ("device_ns", "<i8"),
+        ("host_ns", "<i8"),
+        ("rows", "<u4"),
+        ("epoch", "<u4"),
+        ("batch", "<u4"),
+        ("reserved", "<u4"),
+    ]
+)
+"""`RECORD` as numpy sees it: one entry of `sync/blocks`."""
+
+CLOCK_DTYPE = np.dtype(
+    [("device_ns", "<i8"), ("host_ns", "<i8"), ("uncertainty_ns", "<i8")]
+)
+"""One clock reading in the body of a CLOCK message, and of `sync/clock`."""
+
+COPY_BELOW = 64 * 1024
+"""Bodies below this many bytes travel copied, in the header's frame; measured:
+zero-copy costs more than it saves below 64 KiB."""
+
+
+class Kind(IntEnum):
+    """What a message is. Sender to writer unless said otherwise."""
+
+    HELLO = 1
+    """Who am I: body = stream name, UTF-8. Not numbered."""
+    WELCOME = 2
+    """Writer to sender: sequence = the next wanted; body = format as JSON."""
+    DATA = 3
+    """Numbered. Body = rows, C order, then an int64 device time a row if declared."""
+    LOST = 4
+    """Numbered. Body = count u64, cause UTF-8; the header's first sample and epoch."""
+    CLOCK = 5
+    """Numbered. Body = clock readings (`CLOCK_DTYPE`)."""
+    END = 6
+    """Numbered, the last. Body = reason, UTF-8, empty for a regular end."""
+    ACK = 7
+    """Writer to sender: everything below sequence is kept and may be forgotten."""
+    RESEND = 8
+    """Writer to sender: send again from sequence on."""
+    REFUSED = 9
+    """Writer to sender: body = why, UTF-8."""
+
+
+NUMBERED = frozenset({Kind.DATA, Kind.LOST, Kind.CLOCK, Kind.END})
+
+
+class WireError(Exception):
+    """A message that is not of this protocol, or not of this stream: what is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """What every message of one sender of one stream has in common.
+
+    Attributes:
+        key: Names the stream of this session, so that a stale sender is refused.
+        digest: `StreamFormat.digest`.
+        sender: A number that a sender process draws anew; its sequence starts at 0.
+
+    """
+
+    key: int
+    digest: int
+    sender: int
+
+    def prefix(self, kind: Kind) -> bytes:
+        """The first 32 bytes of a header."""
+        return PREFIX.pack(MAGIC, VERSION, kind, 0, self.key, self.digest, self.sender)
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """All fields of a message's header."""
+
+    kind: Kind
+    key: int
+    digest: int
+    sender: int
+    sequence: int
+    first: int = 0
+    device_ns: int = 0
+    host_ns: int = 0
+    rows: int = 0
+    epoch: int = 0
+    batch: int = 0
+
+
+def pack_header(header: Header) -> bytes:
+    """Make the 80 bytes of a header."""
+    address = Address(header.key, header.digest, header.sender)
+    return address.prefix(header.kind) + RECORD.pack(
+        header.sequence,
+        header.first,
+        header.device_ns,
+        header.host_ns,
+        header.rows,
+        header.epoch,
+        header.batch,
+        0,
+    )
+
+
+def parse_header(message: bytes | memoryview) -> Header:
+    """Read a header; raise `WireError` with what is wrong."""
+    if len(message) < HEADER_BYTES:
+        raise WireError(f"{len(message)} bytes, a header has {HEADER_BYTES}")
+    magic, version, kind, _, key, digest, sender = PREFIX.unpack_from(message)
+    if magic != MAGIC:
+        raise WireError(f"magic {magic!r} instead of {MAGIC!r}")
+    if version != VERSION:
+        raise WireError(f"version {version}, this writer speaks {VERSION}")
+    try:
+        known = Kind(kind)
+    except ValueError:
+        raise WireError(f"unknown kind {kind}") from None
+    sequence, first, device_ns, host_ns, rows, epoch, batch, _ = RECORD.unpack_from(
+        message, PREFIX.size
+    )
+    return Header(
+        known, key, digest, sender, sequence, first, device_ns, host_ns, rows,
+        epoch, batch,
+    )  # fmt: skip
+
+
+def welcome(address: Address, wanted: int, format_json: dict[str, Any]) -> bytes:
+    """Make the writer's answer to HELLO."""
+    header = Header(Kind.WELCOME, address.key, address.digest, address.sender, wanted)
+    return pack_header(header) + json.dumps(format_json).encode()
