@@ -137,7 +137,8 @@ EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 
 class Command(Model):
     """Daemon to a child. `start` and `stop` are for sources; `quit` makes a writer
-    close its file with what it has, or a source leave without more ado."""
+    close its file with what it has, or a source leave without more ado.
+    """
 
     command: Literal["start", "stop", "quit"]
     reason: str = ""

@@ -1,0 +1,94 @@
+"""The start of a session as it stands on disk: `record.json`.
+
+Together with `session.yaml` and the stream files it is all that finalizing needs.
+"""
+
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from rigd.config.base import Model
+from rigd.streams.block import StreamFormat
+from rigd.streams.stream_layout import StreamLayout, stream_layout
+
+
+class StreamRecord(Model):
+    """One stream as it was recorded."""
+
+    device: str
+    """Name of its device in the rig."""
+    file: str
+    """Path of its file, relative to the session folder."""
+    key: int
+    """Stream key on the wire."""
+    format: dict[str, Any]
+    """`StreamFormat.to_json`."""
+    nwb_type: str
+    """NWB type of the stream."""
+    chunk: tuple[int, ...] | None = None
+    """Chunk shape set by the user."""
+    compression: str = "none"
+    """Filter of the data."""
+
+    @property
+    def stream_format(self) -> StreamFormat:
+        """dtype, row shape and rate."""
+        return StreamFormat.from_json(self.format)
+
+    def layout(self, name: str) -> StreamLayout:
+        """Where everything lies in the file of this stream, called `name`."""
+        return stream_layout(
+            name,
+            self.stream_format,
+            nwb_type=self.nwb_type,
+            chunk=self.chunk,
+            compression=self.compression,
+        )
+
+
+class SessionRecord(Model):
+    """What was true when the session started."""
+
+    version: int = 1
+    """Version of this file's layout."""
+    identifier: str
+    """UUID of the session, the NWB identifier of the session file."""
+    session: str
+    """Session id."""
+    subject: str
+    """Subject id."""
+    start_utc: datetime
+    """Wall clock at the start, the NWB `session_start_time`."""
+    start_monotonic_ns: int
+    """CLOCK_MONOTONIC at the same moment: time 0 of the session."""
+    software: dict[str, str]
+    """Versions of rigd and its libraries."""
+    streams: dict[str, StreamRecord] = Field(default_factory=dict)
+    """All declared streams that could be opened, by name."""
+
+    def save(self, path: Path) -> None:
+        """Write to `path` so that it is there whole or not at all."""
+        write_whole(path, self.model_dump_json(indent=2) + "\n")
+
+    @classmethod
+    def load(cls, path: Path) -> "SessionRecord":
+        """Read `path`."""
+        return cls.model_validate_json(path.read_text())
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file durably, whole or not at all: temporary name, fsync, rename."""
+    part = path.with_name(f".{path.name}.part")
+    with part.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
