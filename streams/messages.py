@@ -136,8 +136,10 @@ EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 
 
 class Command(Model):
-    """Daemon to a child. `start` and `stop` are for sources; `quit` makes a writer
-    close its file with what it has, or a source leave without more ado.
+    """What the daemon asks of a child.
+
+    `start` and `stop` are for sources; `quit` makes a writer close its file with what
+    it has, or a source leave without more ado.
     """
 
     command: Literal["start", "stop", "quit"]

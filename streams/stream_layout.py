@@ -91,6 +91,7 @@ def stream_layout(
     container = f"/events/{name}" if table else f"/acquisition/{name}"
     shape = chunk_shape(stream, chunk)
     rows = shape[0]
+    data: tuple[DatasetLayout, ...]
     if fields is None:
         data = (DatasetLayout(f"{container}/data", stream.dtype, stream.shape, shape),)
     else:
