@@ -166,7 +166,15 @@ class Ended:
     reason: str = ""
 
 
-Item = Block | Lost | ClockReading | Ended
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something a person should know about the stream; shown as a warning."""
+
+    stream: str
+    text: str
+
+
+Item = Block | Lost | ClockReading | Ended | Note
 """What a driver's read returns."""
 
 Items = Sequence[Item]

@@ -29,6 +29,10 @@ class Driver(Protocol):
     they are taken). False: the device does not wait, and what finds the ring full is
     lost."""
 
+    foreign: bool
+    """True: the samples do not come through this driver but from a sender of its own
+    that speaks the wire protocol; `read` only waits."""
+
     def __init__(self, device: str, options: Any, streams: Mapping[str, Any]) -> None:
         """Keep the settings; no hardware is touched.
 

@@ -61,6 +61,8 @@ class Opened(Model):
 
     event: Literal["opened"] = "opened"
     formats: dict[str, dict[str, Any]]
+    foreign: bool = False
+    """The samples come from a sender of its own, not from this process."""
 
 
 class Ready(Model):
@@ -138,8 +140,9 @@ EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 class Command(Model):
     """What the daemon asks of a child.
 
-    `start` and `stop` are for sources; `quit` makes a writer close its file with what
-    it has, or a source leave without more ado.
+    `start` is for sources. `stop` makes a source end its streams, and a writer ask its
+    (foreign) sender to do so. `quit` makes a writer close its file with what it has,
+    or a source leave without more ado.
     """
 
     command: Literal["start", "stop", "quit"]

@@ -46,6 +46,12 @@ CLOCK_DTYPE = np.dtype(
 )
 """One clock reading in the body of a CLOCK message, and of `sync/clock`."""
 
+LOST_COUNT = struct.Struct("<Q")
+"""Start of the body of a LOST message: how many samples; the cause follows, UTF-8."""
+
+INTRODUCE = 2**64 - 1
+"""Sequence of a RESEND that asks an unknown sender to say HELLO first."""
+
 COPY_BELOW = 64 * 1024
 """Bodies below this many bytes travel copied, in the header's frame; measured:
 zero-copy costs more than it saves below 64 KiB."""
@@ -55,7 +61,7 @@ class Kind(IntEnum):
     """What a message is. Sender to writer unless said otherwise."""
 
     HELLO = 1
-    """Who am I: body = stream name, UTF-8. Not numbered."""
+    """Who am I: body = stream name, UTF-8. Key and digest may be 0. Not numbered."""
     WELCOME = 2
     """Writer to sender: sequence = the next wanted; body = format as JSON."""
     DATA = 3
@@ -69,9 +75,11 @@ class Kind(IntEnum):
     ACK = 7
     """Writer to sender: everything below sequence is kept and may be forgotten."""
     RESEND = 8
-    """Writer to sender: send again from sequence on."""
+    """Writer to sender: send again from sequence on; or INTRODUCE: say HELLO."""
     REFUSED = 9
     """Writer to sender: body = why, UTF-8."""
+    STOP = 10
+    """Writer to sender: the session is over; send what is left, then END."""
 
 
 NUMBERED = frozenset({Kind.DATA, Kind.LOST, Kind.CLOCK, Kind.END})

@@ -1,0 +1,264 @@
+"""The writer's end of the wire: takes messages in order, once, and asks for the rest.
+
+Numbered messages are accepted in sequence only. A hole makes the receiver ask to send
+again from there (go-back-N, at most every `RESEND_EVERY` seconds); what it has already
+is dropped and counted. What is not of this protocol or stream is refused and counted.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import zmq
+
+from rigd.streams.block import StreamFormat
+from rigd.streams.wire import (
+    HEADER_BYTES,
+    INTRODUCE,
+    LOST_COUNT,
+    NUMBERED,
+    PREFIX,
+    RECORD,
+    Address,
+    Header,
+    Kind,
+    WireError,
+    pack_header,
+    parse_header,
+    welcome,
+)
+
+RESEND_EVERY = 0.2
+"""Seconds between two requests for the same missing message."""
+
+TAKE_LIMIT = 2048
+"""Messages taken in a row: bounds the work between two looks at the clock."""
+
+NO_SENDER = 0
+"""Sender id before the first HELLO; senders draw ids from 1."""
+
+
+@dataclass(slots=True)
+class Run:
+    """Blocks that follow each other in sequence and in sample index.
+
+    `records` are the blocks' 48-byte entries for `sync/blocks`; `bodies` their bytes.
+    """
+
+    first: int
+    rows: int
+    epoch: int
+    records: list[Any] = field(default_factory=list)
+    bodies: list[Any] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """A numbered message of this sender that can't be used; its samples are lost."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A numbered message other than DATA: its header and body."""
+
+    header: Header
+    body: bytes
+
+
+Taken = Run | Told | Malformed
+
+
+class Receiver:
+    """Binds the stream's socket and hands out what comes, in order."""
+
+    def __init__(
+        self,
+        context: "zmq.Context[zmq.Socket[bytes]]",
+        endpoint: str,
+        *,
+        stream: str,
+        stream_format: StreamFormat,
+        key: int,
+        complain: Callable[[str], None],
+    ) -> None:
+        self.socket: zmq.Socket[bytes] = context.socket(zmq.DEALER)
+        self.socket.linger = 1000
+        self.socket.rcvhwm = 4096
+        self.socket.bind(endpoint)
+        self.wanted = 0
+        self.sender = NO_SENDER
+        self.repeated = 0
+        self.rejected = 0
+        self.taken_bytes = 0
+        self._stream = stream
+        self._format = stream_format
+        self._key = key
+        self._row_bytes = stream_format.row_bytes + 8 * stream_format.row_times
+        self._prefix = b""
+        self._complain = complain
+        self._asked = (-1, 0.0)
+
+    # --- taking -------------------------------------------------------------------
+
+    def take(self) -> list[Taken]:
+        """Take what is waiting, at most `TAKE_LIMIT` messages, without waiting."""
+        taken: list[Taken] = []
+        run: Run | None = None
+        receive, unpack = self.socket.recv, RECORD.unpack_from
+        row_bytes, header_end = self._row_bytes, HEADER_BYTES
+        prefix_end = PREFIX.size
+        try:
+            for _ in range(TAKE_LIMIT):
+                message = receive(zmq.NOBLOCK)
+                size = len(message)
+                body: Any
+                if size == header_end:
+                    body = self._second_frame()
+                    size += len(body)
+                else:
+                    body = memoryview(message)[header_end:]
+                if message[:prefix_end] != self._prefix or size < header_end:
+                    run = None
+                    self._take_other(message, body, taken)
+                    continue
+                sequence, first, _, _, rows, epoch, _, _ = unpack(message, prefix_end)
+                if sequence != self.wanted:
+                    self._out_of_sequence(sequence)
+                    continue
+                self.wanted += 1
+                if size != header_end + rows * row_bytes:
+                    run = None
+                    taken.append(self._malformed(rows, size - header_end))
+                    continue
+                self.taken_bytes += size
+                if run is None or first != run.first + run.rows or epoch != run.epoch:
+                    run = Run(first, 0, epoch)
+                    taken.append(run)
+                run.rows += rows
+                run.records.append(message[prefix_end:header_end])
+                run.bodies.append(body)
+        except zmq.Again:
+            pass
+        return taken
+
+    def _second_frame(self) -> Any:
+        """Return the body that came in a frame of its own, without copying it."""
+        if not self.socket.getsockopt(zmq.RCVMORE):
+            return b""
+        body: Any = self.socket.recv(copy=False).buffer
+        while self.socket.getsockopt(zmq.RCVMORE):
+            self.socket.recv()
+            body = b""
+        return body
+
+    def _malformed(self, rows: int, size: int) -> Malformed:
+        what = (
+            f"{size} bytes for {rows} rows of {self._row_bytes} bytes "
+            f"({self._format.dtype}, shape {list(self._format.shape)})"
+        )
+        self._reject(what)
+        return Malformed(what)
+
+    def _take_other(self, message: bytes, body: Any, taken: list[Taken]) -> None:
+        """Handle whatever is not a plain DATA message of the known sender."""
+        try:
+            header = parse_header(message)
+            self._check_address(header, bytes(body))
+        except WireError as error:
+            self._reject(str(error))
+            return
+        if header.kind is Kind.HELLO:
+            self._introduce(header)
+        elif header.sender != self.sender:
+            self._answer(Kind.RESEND, INTRODUCE, header.sender)
+        elif header.kind not in NUMBERED:
+            self._reject(f"kind {header.kind.name} is not for a writer")
+        elif header.sequence != self.wanted:
+            self._out_of_sequence(header.sequence)
+        else:
+            self.wanted += 1
+            self._take_told(Told(header, bytes(body)), taken)
+
+    def _take_told(self, told: Told, taken: list[Taken]) -> None:
+        short = told.header.kind is Kind.LOST and len(told.body) < LOST_COUNT.size
+        odd = told.header.kind is Kind.CLOCK and len(told.body) % 24
+        if short or odd:
+            what = f"{len(told.body)} bytes in a {told.header.kind.name} message"
+            self._reject(what)
+            taken.append(Malformed(what))
+        else:
+            taken.append(told)
+
+    def _check_address(self, header: Header, body: bytes) -> None:
+        hello = header.kind is Kind.HELLO
+        if hello and body.decode(errors="replace") != self._stream:
+            raise WireError(
+                f"HELLO of stream {body[:64]!r}, this is the writer of `{self._stream}`"
+            )
+        if header.key != self._key and not (hello and header.key == 0):
+            raise WireError(f"stream key {header.key:#x} is not that of this session")
+        if header.digest != self._format.digest and not (hello and header.digest == 0):
+            raise WireError(
+                f"format digest {header.digest:#x} instead of "
+                f"{self._format.digest:#x}: dtype or shape differ from "
+                f"{self._format.dtype} {list(self._format.shape)}"
+            )
+        if header.sender == NO_SENDER:
+            raise WireError("sender id 0")
+
+    def _out_of_sequence(self, sequence: int) -> None:
+        if sequence < self.wanted:
+            self.repeated += 1
+            return
+        wanted, when = self._asked
+        now = time.monotonic()
+        if wanted != self.wanted or now - when >= RESEND_EVERY:
+            self._asked = (self.wanted, now)
+            self._answer(Kind.RESEND, self.wanted, self.sender)
+
+    def _reject(self, what: str) -> None:
+        self.rejected += 1
+        self._complain(what)
+
+    # --- answering ----------------------------------------------------------------
+
+    def _introduce(self, header: Header) -> None:
+        """Meet a sender: a new one starts at 0, a known one goes on where it was."""
+        if header.sender != self.sender:
+            self.sender, self.wanted = header.sender, 0
+            self._prefix = self._address(header.sender).prefix(Kind.DATA)
+        self._send(
+            welcome(self._address(header.sender), self.wanted, self._format.to_json())
+        )
+
+    def _address(self, sender: int) -> Address:
+        return Address(self._key, self._format.digest, sender)
+
+    def acknowledge(self, sequence: int) -> None:
+        """Tell the sender that everything below `sequence` is kept for good."""
+        if self.sender != NO_SENDER:
+            self._answer(Kind.ACK, sequence, self.sender)
+
+    def ask_to_stop(self) -> None:
+        """Tell the sender that the session is over."""
+        if self.sender != NO_SENDER:
+            self._answer(Kind.STOP, self.wanted, self.sender)
+
+    def _answer(self, kind: Kind, sequence: int, sender: int) -> None:
+        self._send(
+            pack_header(Header(kind, self._key, self._format.digest, sender, sequence))
+        )
+
+    def _send(self, reply: bytes) -> None:
+        """Send without waiting; a reply that finds no sender is not missed."""
+        try:
+            self.socket.send(reply, zmq.NOBLOCK)
+        except zmq.Again:
+            return
+
+    def close(self) -> None:
+        """Give the socket back after the last replies have left, at most 1 s."""
+        self.socket.close()
