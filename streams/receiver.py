@@ -24,6 +24,7 @@ from rigd.streams.wire import (
     Header,
     Kind,
     WireError,
+    high_water_mark,
     pack_header,
     parse_header,
     welcome,
@@ -34,6 +35,9 @@ RESEND_EVERY = 0.2
 
 TAKE_LIMIT = 2048
 """Messages taken in a row: bounds the work between two looks at the clock."""
+
+TAKE_BYTES = 2 * 2**20
+"""Bytes taken in a row: what is taken together stays in the processor's cache."""
 
 NO_SENDER = 0
 """Sender id before the first HELLO; senders draw ids from 1."""
@@ -86,7 +90,7 @@ class Receiver:
     ) -> None:
         self.socket: zmq.Socket[bytes] = context.socket(zmq.DEALER)
         self.socket.linger = 1000
-        self.socket.rcvhwm = 4096
+        self.socket.rcvhwm = high_water_mark(stream_format)
         self.socket.bind(endpoint)
         self.wanted = 0
         self.sender = NO_SENDER
@@ -104,9 +108,10 @@ class Receiver:
     # --- taking -------------------------------------------------------------------
 
     def take(self) -> list[Taken]:
-        """Take what is waiting, at most `TAKE_LIMIT` messages, without waiting."""
+        """Take what is waiting, within the two limits, without waiting."""
         taken: list[Taken] = []
         run: Run | None = None
+        full = self.taken_bytes + TAKE_BYTES
         receive, unpack = self.socket.recv, RECORD.unpack_from
         row_bytes, header_end = self._row_bytes, HEADER_BYTES
         prefix_end = PREFIX.size
@@ -140,6 +145,8 @@ class Receiver:
                 run.rows += rows
                 run.records.append(message[prefix_end:header_end])
                 run.bodies.append(body)
+                if self.taken_bytes >= full:
+                    break
         except zmq.Again:
             pass
         return taken

@@ -18,6 +18,7 @@ from rigd.streams.wire import (
     Header,
     Kind,
     WireError,
+    high_water_mark,
     pack_header,
     parse_header,
 )
@@ -70,7 +71,7 @@ class Sender:
         self._greeted = -HELLO_EVERY
         self._socket: zmq.Socket[bytes] = context.socket(zmq.DEALER)
         self._socket.linger = 0
-        self._socket.sndhwm = 4096
+        self._socket.sndhwm = high_water_mark(stream_format)
         self._socket.connect(endpoint)
 
     # --- what the driver says -----------------------------------------------------

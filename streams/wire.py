@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from rigd.streams.block import StreamFormat
+
 MAGIC = b"RIGD"
 VERSION = 1
 
@@ -55,6 +57,9 @@ INTRODUCE = 2**64 - 1
 COPY_BELOW = 64 * 1024
 """Bodies below this many bytes travel copied, in the header's frame; measured:
 zero-copy costs more than it saves below 64 KiB."""
+
+
+QUEUE_BYTES = 8 * 2**20
 
 
 class Kind(IntEnum):
@@ -124,6 +129,12 @@ class Header:
     rows: int = 0
     epoch: int = 0
     batch: int = 0
+
+
+def high_water_mark(stream: StreamFormat) -> int:
+    """Messages that a socket of this stream may queue: about 8 MiB of 10 ms blocks."""
+    rows = 1.0 if stream.rate is None else max(1.0, 0.01 * stream.rate)
+    return max(16, min(4096, int(QUEUE_BYTES / (rows * stream.row_bytes))))
 
 
 def pack_header(header: Header) -> bytes:

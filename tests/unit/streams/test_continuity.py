@@ -1,0 +1,64 @@
+"""Gaps, repeats and restarts: received + lost is always what was expected."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rigd.streams.continuity import Continuity
+from rigd.streams.ledger import LostInterval
+
+
+def test_a_block_that_follows() -> None:
+    state = Continuity(next=100)
+    assert state.follows(100, 0)
+    assert not state.follows(101, 0)
+    assert not state.follows(100, 1)
+
+
+def test_a_jump_is_a_loss_by_the_device() -> None:
+    state = Continuity(next=100)
+    assert state.jump_to(150, 0, row=90) == LostInterval(100, 50, 90, 0, "device")
+    assert state.next == 150
+
+
+def test_a_known_cause_is_used_once() -> None:
+    state = Continuity(next=100, suspect="rejected")
+    first = state.jump_to(110, 0, row=100)
+    second = state.jump_to(120, 0, row=100)
+    assert first is not None
+    assert second is not None
+    assert (first.cause, second.cause) == ("rejected", "device")
+
+
+def test_a_new_epoch_starts_at_0() -> None:
+    state = Continuity(next=100)
+    assert state.jump_to(0, 1, row=100) is None
+    assert (state.next, state.epoch) == (0, 1)
+    assert state.is_late(0)
+
+
+def test_a_new_epoch_that_starts_later_has_lost_its_start() -> None:
+    state = Continuity(next=100)
+    assert state.jump_to(7, 2, row=100) == LostInterval(0, 7, 100, 2, "device")
+
+
+def test_repeated_rows() -> None:
+    state = Continuity(next=100)
+    assert state.repeated_rows(90, 5, 0) == 5
+    assert state.repeated_rows(90, 20, 0) == 10
+    assert state.repeated_rows(100, 20, 0) == 0
+    assert state.repeated_rows(0, 20, 1) == 0
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(1, 20)), max_size=40))
+def test_received_and_lost_add_up(steps: list[tuple[int, int]]) -> None:
+    state = Continuity()
+    received = lost = index = 0
+    for gap, rows in steps:
+        index += gap
+        if not state.follows(index, 0):
+            interval = state.jump_to(index, 0, row=received)
+            lost += interval.count if interval else 0
+        received += rows
+        index += rows
+        state.next = index
+    assert received + lost == state.next == index

@@ -1,0 +1,162 @@
+"""What is appended is what a reader gets, whatever the cuts, chunks and filters."""
+
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rigd.streams.block import NO_TIME, StreamFormat
+from rigd.streams.ledger import LostInterval
+from rigd.streams.stream_file import StreamFile, device_seconds
+from rigd.streams.stream_layout import StreamLayout, stream_layout
+from rigd.streams.wire import RECORD
+from tests.support.stream_files import make_stream_file
+
+FORMATS = {
+    "scalar": StreamFormat(np.dtype("<f8"), (), 100.0),
+    "channels": StreamFormat(np.dtype("<i2"), (5,), 30000.0),
+    "frames": StreamFormat(np.dtype("|u1"), (6, 4), 30.0),
+    "colour": StreamFormat(np.dtype("|u1"), (6, 4, 3), 30.0),
+    "complex": StreamFormat(np.dtype("<c8"), (2,), 30.0),
+}
+
+
+def rows_of(stream: StreamFormat, count: int, seed: int = 0) -> npt.NDArray[Any]:
+    raw = np.random.default_rng(seed).integers(
+        0, 100, count * stream.row_bytes, dtype=np.uint8
+    )
+    return raw.view(stream.dtype).reshape(count, *stream.shape)
+
+
+def record(sequence: int, first: int, rows: int) -> bytes:
+    return RECORD.pack(sequence, first, NO_TIME, 5, rows, 0, 0, 0)
+
+
+def append_all(
+    file: StreamFile, data: npt.NDArray[Any], cuts: list[int], show: bool = False
+) -> None:
+    first = 0
+    for number, last in enumerate([*sorted(cuts), len(data)]):
+        if last > first:
+            body = data[first:last].tobytes()
+            file.append([record(number, first, last - first)], [body], [last - first])
+            first = last
+            if show:
+                file.show()
+
+
+def opened(
+    tmp_path: Path, layout: StreamLayout, stream: StreamFormat
+) -> tuple[Path, StreamFile]:
+    path = tmp_path / "s.nwb"
+    make_stream_file(path, layout)
+    return path, StreamFile(path, layout, stream)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("compression", ["none", "gzip"])
+@pytest.mark.parametrize("show", [False, True])
+def test_round_trip(tmp_path: Path, name: str, compression: str, show: bool) -> None:
+    stream = FORMATS[name]
+    layout = stream_layout("s", stream, chunk=(16,), compression=compression)
+    data = rows_of(stream, 100)
+    path, file = opened(tmp_path, layout, stream)
+    append_all(file, data, [1, 2, 17, 40, 64], show)
+    file.close()
+    with h5py.File(path) as reader:
+        np.testing.assert_array_equal(reader["acquisition/s/data"][:], data)
+        blocks = reader["acquisition/s/sync/blocks"][:]
+    assert blocks["rows"].sum() == 100
+    assert list(blocks["first_sample"]) == [0, 1, 2, 17, 40, 64]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    cuts=st.lists(st.integers(0, 200), max_size=12),
+    chunk=st.integers(1, 40),
+    columns=st.integers(1, 5),
+)
+def test_any_cut_and_any_chunk_give_the_same_rows(
+    tmp_path_factory: pytest.TempPathFactory, cuts: list[int], chunk: int, columns: int
+) -> None:
+    stream = FORMATS["channels"]
+    layout = stream_layout("s", stream, chunk=(chunk, columns))
+    data = rows_of(stream, 200)
+    path, file = opened(tmp_path_factory.mktemp("cut"), layout, stream)
+    append_all(file, data, cuts, show=True)
+    file.close()
+    with h5py.File(path) as reader:
+        np.testing.assert_array_equal(reader["acquisition/s/data"][:], data)
+
+
+def test_a_live_reader_sees_the_last_row_shown(tmp_path: Path) -> None:
+    stream = FORMATS["channels"]
+    data = rows_of(stream, 70)
+    path, file = opened(tmp_path, stream_layout("s", stream, chunk=(32,)), stream)
+    for last in (10, 33, 64, 70):
+        first = file.rows
+        file.append([record(0, first, last - first)], [data[first:last]], [1])
+        file.show()
+        with h5py.File(path, "r", swmr=True) as reader:
+            np.testing.assert_array_equal(reader["acquisition/s/data"][:], data[:last])
+    file.close()
+
+
+def test_events_become_columns_with_their_times(tmp_path: Path) -> None:
+    dtype = np.dtype([("line", "|u1"), ("value", "|u1"), ("xy", "<f4", (2,))])
+    stream = StreamFormat(dtype, (), None, row_times=True)
+    layout = stream_layout("ttl", stream, nwb_type="EventsTable")
+    events = np.array([(1, 1, (0.5, 1)), (2, 0, (1.5, 2)), (3, 1, (2.5, 3))], dtype)
+    times = np.array([1_500_000_000, NO_TIME, 3_000_000_001], "<i8")
+    path, file = opened(tmp_path, layout, stream)
+    file.append([record(0, 0, 3)], [events.tobytes() + times.tobytes()], [3])
+    file.append_lost(LostInterval(3, 4, 3, 0, "ring full"))
+    file.write_state(lost=4, repeated=1, rejected=2, ended=1, reason="")
+    file.close()
+    with h5py.File(path) as reader:
+        group = reader["events/ttl"]
+        for field in ("line", "value", "xy"):
+            np.testing.assert_array_equal(group[field][:], events[field])
+        np.testing.assert_array_equal(group["sync/row_device_ns"][:], times)
+        np.testing.assert_array_equal(group["timestamp"][:], [1.5, np.nan, 3.000000001])
+        lost = group["sync/lost"][0]
+        assert (lost["first_sample"], lost["count"], lost["cause"]) == (
+            3, 4, b"ring full",
+        )  # fmt: skip
+        assert group["sync/state"][()]["rows"] == 3
+
+
+def test_a_missing_device_time_is_nan() -> None:
+    times = np.array([0, NO_TIME], "<i8")
+    np.testing.assert_array_equal(device_seconds(times), [0.0, np.nan])
+
+
+def test_gzip_chunks_are_what_hdf5_itself_would_have_written(tmp_path: Path) -> None:
+    """The encoder and HDF5's own filters give the same stored bytes."""
+    stream = FORMATS["channels"]
+    layout = stream_layout("s", stream, chunk=(64,), compression="gzip")
+    data = rows_of(stream, 64)
+    path, file = opened(tmp_path, layout, stream)
+    append_all(file, data, [])
+    file.close()
+    own = tmp_path / "own.h5"
+    with h5py.File(own, "w") as reference:
+        reference.create_dataset(
+            "d", data=data, chunks=(64, 5), compression=1, shuffle=True
+        )
+        expected = reference["d"].id.read_direct_chunk((0, 0))
+    with h5py.File(path) as reader:
+        assert reader["acquisition/s/data"].id.read_direct_chunk((0, 0)) == expected
+
+
+def test_a_file_of_another_layout_is_refused(tmp_path: Path) -> None:
+    stream = FORMATS["channels"]
+    path = tmp_path / "s.nwb"
+    make_stream_file(path, stream_layout("s", stream, chunk=(16,)))
+    with pytest.raises(ValueError, match="expected"):
+        StreamFile(path, stream_layout("s", stream, chunk=(32,)), stream)
