@@ -100,7 +100,7 @@ def test_a_live_reader_sees_the_last_row_shown(tmp_path: Path) -> None:
     path, file = opened(tmp_path, stream_layout("s", stream, chunk=(32,)), stream)
     for last in (10, 33, 64, 70):
         first = file.rows
-        file.append([record(0, first, last - first)], [data[first:last]], [1])
+        file.append([record(0, first, last - first)], [data[first:last].tobytes()], [1])
         file.show()
         with h5py.File(path, "r", swmr=True) as reader:
             np.testing.assert_array_equal(reader["acquisition/s/data"][:], data[:last])

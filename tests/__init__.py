@@ -1,0 +1,1 @@
+"""Tests of rigd; `README.md` says how to run them."""
