@@ -2,6 +2,7 @@
 
 /acquisition/<stream>/data              rows (EventsTable: /events/<stream>/<column>)
 /acquisition/<stream>/timestamps        event-like: device seconds, float64
+/events/<stream>/id                     EventsTable: number of the row, int64
 .../sync/blocks                         one entry a block: `wire.RECORD_DTYPE`
 .../sync/row_device_ns                  device clock a row, where the format has it
 .../sync/clock                          clock readings: `wire.CLOCK_DTYPE`
@@ -49,6 +50,8 @@ class StreamLayout:
     clock: DatasetLayout
     lost: DatasetLayout
     compression: str
+    ids: DatasetLayout | None = None
+    """Numbers of the rows, 0, 1, 2, ...: a table without them can't be read by NWB."""
 
     @property
     def sync(self) -> str:
@@ -124,4 +127,7 @@ def stream_layout(
         clock=DatasetLayout(f"{sync}/clock", CLOCK_DTYPE, (), small),
         lost=DatasetLayout(f"{sync}/lost", LOST_DTYPE, (), small),
         compression=compression,
+        ids=DatasetLayout(f"{container}/id", np.dtype("<i8"), (), time_chunk)
+        if table
+        else None,
     )
