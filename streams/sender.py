@@ -26,6 +26,9 @@ from rigd.streams.wire import (
 HELLO_EVERY = 0.5
 """Seconds between two introductions while the writer has not answered."""
 
+ASK_AFTER = 3.0
+"""Seconds without a word from the writer until its state is asked for."""
+
 PUMP_LIMIT = 256
 """Messages sent in a row before replies are looked at again."""
 
@@ -69,6 +72,7 @@ class Sender:
         self._missing: Lost | None = None
         self._ended: int | None = None
         self._greeted = -HELLO_EVERY
+        self._progressed = 0.0
         self._socket: zmq.Socket[bytes] = context.socket(zmq.DEALER)
         self._socket.linger = 0
         self._socket.sndhwm = high_water_mark(stream_format)
@@ -194,10 +198,21 @@ class Sender:
             return
         for _ in range(PUMP_LIMIT):
             message = self.ring.unsent()
-            if message is None or not self._send(message.frames):
+            if message is None:
+                self._ask_when_silent()
+                return
+            if not self._send(message.frames):
                 return
             self.ring.cursor += 1
-        self._hear()
+
+    def _ask_when_silent(self) -> None:
+        """Say HELLO again when all is sent and the writer has long said nothing.
+
+        The last messages may be gone with a connection; nobody else would notice.
+        """
+        waiting = self.ring.first < self.ring.next
+        if waiting and time.monotonic() - self._progressed >= ASK_AFTER:
+            self._greet()
 
     def _greet(self) -> None:
         now = time.monotonic()
@@ -234,9 +249,10 @@ class Sender:
             return
         if header.kind is Kind.WELCOME:
             self.welcome = True
-            self.ring.release(header.sequence)
+            self._progressed = time.monotonic()
             self.ring.rewind(header.sequence)
         elif header.kind is Kind.ACK:
+            self._progressed = time.monotonic()
             self.ring.release(header.sequence)
         elif header.kind is Kind.RESEND and header.sequence == INTRODUCE:
             self.welcome = False

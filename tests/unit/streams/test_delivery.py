@@ -1,0 +1,359 @@
+"""Sender and receiver over real sockets: every row once and in order, or counted."""
+
+import itertools
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zmq
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rigd.streams import receiver as receiver_module
+from rigd.streams import sender as sender_module
+from rigd.streams.block import Block, ClockReading, Ended, Lost, StreamFormat
+from rigd.streams.receiver import Malformed, Receiver, Run, Taken, Told
+from rigd.streams.ring import Ring
+from rigd.streams.sender import RefusedError, Sender
+from rigd.streams.wire import (
+    Address,
+    Header,
+    Kind,
+    pack_header,
+    parse_header,
+)
+from tests.support.faulty_link import FaultyLink
+
+FORMAT = StreamFormat(np.dtype("<i4"), (3,), 1000.0)
+EVENTS = StreamFormat(np.dtype("<u1"), (), None, row_times=True)
+KEY = 77
+
+Context = zmq.Context[zmq.Socket[bytes]]
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def context() -> Iterator[Context]:
+    context: Context = zmq.Context()
+    yield context
+    context.destroy(linger=0)
+
+
+@pytest.fixture(autouse=True)
+def ask_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(receiver_module, "RESEND_EVERY", 0.005)
+    monkeypatch.setattr(sender_module, "ASK_AFTER", 0.02)
+    monkeypatch.setattr(sender_module, "HELLO_EVERY", 0.02)
+
+
+class Pair:
+    """A sender and a receiver of the same stream, with everything that was taken."""
+
+    def __init__(
+        self,
+        context: Context,
+        folder: Path,
+        *,
+        stream_format: StreamFormat = FORMAT,
+        ring: Ring | None = None,
+        through: str | None = None,
+    ) -> None:
+        number = next(_numbers)
+        self.endpoint = f"ipc://{folder}/{number}"
+        self.complaints: list[str] = []
+        self.receiver = Receiver(
+            context,
+            self.endpoint,
+            stream="s",
+            stream_format=stream_format,
+            key=KEY,
+            complain=self.complaints.append,
+        )
+        self.sender = Sender(
+            context,
+            through or self.endpoint,
+            stream="s",
+            stream_format=stream_format,
+            address=Address(KEY, stream_format.digest, 1000 + number),
+            ring=ring or Ring(10**6),
+        )
+        self.taken: list[Taken] = []
+        self.link: FaultyLink | None = None
+
+    def step(self) -> None:
+        self.sender.pump()
+        if self.link is not None:
+            self.link.step()
+        self.taken += self.receiver.take()
+
+    def settle(self, seconds: float = 5.0) -> None:
+        """Go on until the receiver has everything and the sender knows."""
+        end = time.monotonic() + seconds
+        while self.sender.ring.first < self.sender.ring.next:
+            assert time.monotonic() < end, "not delivered in time"
+            self.step()
+            if self.receiver.wanted > self.sender.ring.first:
+                self.receiver.acknowledge(self.receiver.wanted)
+
+    def rows(self) -> np.ndarray[tuple[int, ...], np.dtype[np.int32]]:
+        bodies = [bytes(b) for t in self.taken if isinstance(t, Run) for b in t.bodies]
+        return np.frombuffer(b"".join(bodies), "<i4").reshape(-1, 3)
+
+    def close(self) -> None:
+        self.sender.close()
+        self.receiver.close()
+        if self.link is not None:
+            self.link.close()
+
+
+def block(first: int, rows: int) -> Block:
+    data = np.arange(first * 3, (first + rows) * 3, dtype="<i4").reshape(rows, 3)
+    return Block("s", first, data, time.monotonic_ns())
+
+
+def test_rows_arrive_once_and_in_order(context: Context, tmp_path: Path) -> None:
+    pair = Pair(context, tmp_path)
+    for first in range(0, 1000, 10):
+        assert pair.sender.offer(block(first, 10))
+    pair.sender.end(Ended("s", "because"))
+    pair.settle()
+    np.testing.assert_array_equal(pair.rows().ravel(), np.arange(3000))
+    last = pair.taken[-1]
+    assert isinstance(last, Told)
+    assert (last.header.kind, last.body) == (Kind.END, b"because")
+    assert pair.sender.finished
+    pair.close()
+
+
+def test_a_large_block_travels_without_a_copy(context: Context, tmp_path: Path) -> None:
+    pair = Pair(context, tmp_path, ring=Ring(10**8))
+    for first in range(0, 60000, 20000):
+        assert pair.sender.offer(block(first, 20000))
+    pair.settle()
+    np.testing.assert_array_equal(pair.rows().ravel(), np.arange(180000))
+    pair.close()
+
+
+def test_a_full_ring_loses_with_its_cause(context: Context, tmp_path: Path) -> None:
+    pair = Pair(context, tmp_path, ring=Ring(1200))
+    taken = [pair.sender.offer(block(first, 10)) for first in range(0, 200, 10)]
+    assert taken == [True] * 10 + [False] * 10
+    pair.settle()
+    assert pair.sender.offer(block(200, 10))
+    pair.settle()
+    told = [t for t in pair.taken if isinstance(t, Told)]
+    assert [(t.header.kind, t.header.first) for t in told] == [(Kind.LOST, 100)]
+    assert told[0].body == (100).to_bytes(8, "little") + b"ring full"
+    assert pair.sender.tally.rows + pair.sender.tally.lost == 210
+    pair.close()
+
+
+def test_losses_and_clocks_keep_their_place(context: Context, tmp_path: Path) -> None:
+    pair = Pair(context, tmp_path)
+    pair.sender.offer(block(0, 5))
+    pair.sender.lose(Lost("s", 5, 10, "device"))
+    pair.sender.read_clock(ClockReading("s", 1, 2, 3))
+    pair.sender.offer(block(15, 5))
+    pair.settle()
+    kinds = [
+        t.header.kind if isinstance(t, Told) else type(t).__name__ for t in pair.taken
+    ]
+    assert kinds == ["Run", Kind.LOST, Kind.CLOCK, "Run"]
+    pair.close()
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    seed=st.integers(0, 2**32),
+    drop=st.floats(0, 0.3),
+    double=st.floats(0, 0.3),
+    hold=st.floats(0, 0.3),
+)
+def test_a_faulty_link_loses_nothing(
+    tmp_path_factory: pytest.TempPathFactory,
+    seed: int,
+    drop: float,
+    double: float,
+    hold: float,
+) -> None:
+    context: Context = zmq.Context()
+    folder = tmp_path_factory.mktemp("link")
+    pair = Pair(context, folder, through=f"ipc://{folder}/front")
+    pair.link = FaultyLink(
+        context,
+        f"ipc://{folder}/front",
+        pair.endpoint,
+        seed=seed,
+        drop=drop,
+        double=double,
+        hold=hold,
+    )
+    for first in range(0, 300, 5):
+        pair.sender.offer(block(first, 5))
+        pair.step()
+    pair.sender.end(Ended("s"))
+    pair.settle(20)
+    np.testing.assert_array_equal(pair.rows().ravel(), np.arange(900))
+    assert pair.receiver.rejected == 0
+    pair.close()
+    context.destroy(linger=0)
+
+
+def test_a_new_receiver_is_met_again(context: Context, tmp_path: Path) -> None:
+    """A receiver that starts anew asks for an introduction, then for everything."""
+    pair = Pair(context, tmp_path)
+    pair.sender.offer(block(0, 5))
+    pair.settle()
+    pair.receiver.socket.close(linger=0)
+    time.sleep(0.05)
+    pair.receiver = Receiver(
+        context,
+        pair.endpoint,
+        stream="s",
+        stream_format=FORMAT,
+        key=KEY,
+        complain=pair.complaints.append,
+    )
+    pair.receiver.sender, pair.receiver.wanted = 0, 0
+    pair.taken.clear()
+    pair.sender.offer(block(5, 5))
+    end = time.monotonic() + 5
+    while pair.receiver.sender == 0 and time.monotonic() < end:
+        pair.step()
+    assert pair.receiver.sender != 0
+    pair.close()
+
+
+def test_a_refusal_is_raised(context: Context, tmp_path: Path) -> None:
+    socket: zmq.Socket[bytes] = context.socket(zmq.DEALER)
+    socket.bind(f"ipc://{tmp_path}/r")
+    sender = Sender(
+        context,
+        f"ipc://{tmp_path}/r",
+        stream="s",
+        stream_format=FORMAT,
+        address=Address(KEY, FORMAT.digest, 5),
+        ring=Ring(1000),
+    )
+    sender.pump()
+    hello = parse_header(socket.recv())
+    refusal = pack_header(Header(Kind.REFUSED, KEY, FORMAT.digest, hello.sender, 0))
+    socket.send(refusal + b"no room")
+    time.sleep(0.1)
+    with pytest.raises(RefusedError, match="no room"):
+        sender.pump()
+    sender.close()
+    socket.close(linger=0)
+
+
+class Stranger:
+    """Sends single messages to a receiver that has met sender 5 already."""
+
+    def __init__(self, context: Context, folder: Path, form: StreamFormat) -> None:
+        self.form = form
+        self.pair = Pair(context, folder, stream_format=form)
+        self.socket: zmq.Socket[bytes] = context.socket(zmq.DEALER)
+        self.socket.connect(self.pair.endpoint)
+        self.send(Header(Kind.HELLO, KEY, form.digest, 5, 0), b"s")
+        self.wait(lambda: self.pair.receiver.sender == 5)
+
+    def send(self, header: Header, body: bytes = b"") -> None:
+        self.send_raw(pack_header(header) + body)
+
+    def send_raw(self, message: bytes) -> None:
+        self.socket.send(message)
+
+    def data(self, sequence: int, first: int, rows: int) -> Header:
+        return Header(
+            Kind.DATA, KEY, self.form.digest, 5, sequence, first=first, rows=rows
+        )
+
+    def wait(self, done: object) -> None:
+        end = time.monotonic() + 5
+        while not done():  # type: ignore[operator]
+            assert time.monotonic() < end
+            self.pair.taken += self.pair.receiver.take()
+
+    def close(self) -> None:
+        self.socket.close(linger=0)
+        self.pair.close()
+
+
+@pytest.fixture
+def stranger(context: Context, tmp_path: Path) -> Iterator[Stranger]:
+    stranger = Stranger(context, tmp_path, FORMAT)
+    yield stranger
+    stranger.close()
+
+
+@pytest.mark.parametrize(
+    ("message", "what"),
+    [
+        (b"", "0 bytes"),
+        (b"RIGD", "4 bytes"),
+        (bytes(100), "magic"),
+        (b"RIGD\x07" + bytes(90), "version 7"),
+        (b"RIGD\x01\x63" + bytes(90), "unknown kind 99"),
+        (pack_header(Header(Kind.DATA, 1, FORMAT.digest, 5, 0)), "stream key"),
+        (pack_header(Header(Kind.DATA, KEY, 1, 5, 0)), "dtype or shape"),
+        (pack_header(Header(Kind.ACK, KEY, FORMAT.digest, 5, 0)), "not for a writer"),
+        (pack_header(Header(Kind.HELLO, KEY, FORMAT.digest, 6, 0)) + b"x", "HELLO"),
+        (pack_header(Header(Kind.HELLO, KEY, FORMAT.digest, 0, 0)) + b"s", "sender"),
+    ],
+)
+def test_a_message_that_is_not_ours_is_counted(
+    stranger: Stranger, message: bytes, what: str
+) -> None:
+    stranger.send_raw(message)
+    stranger.wait(lambda: stranger.pair.receiver.rejected == 1)
+    assert what in stranger.pair.complaints[0]
+    stranger.send(stranger.data(0, 0, 1), bytes(12))
+    stranger.wait(lambda: stranger.pair.receiver.wanted == 1)
+
+
+@pytest.mark.parametrize("size", [0, 11, 13, 24])
+def test_a_wrong_length_is_counted_and_its_samples_are_suspect(
+    stranger: Stranger, size: int
+) -> None:
+    stranger.send(stranger.data(0, 0, 1), bytes(size))
+    stranger.send(stranger.data(1, 1, 1), bytes(12))
+    stranger.wait(lambda: stranger.pair.receiver.wanted == 2)
+    assert stranger.pair.receiver.rejected == 1
+    assert [type(t) for t in stranger.pair.taken] == [Malformed, Run]
+    assert "12 bytes" in stranger.pair.complaints[0]
+
+
+def test_extra_frames_are_refused(stranger: Stranger) -> None:
+    header = pack_header(stranger.data(0, 0, 1))
+    stranger.socket.send_multipart([header, bytes(12), b"more"])
+    stranger.send(stranger.data(1, 1, 1), bytes(12))
+    stranger.wait(lambda: stranger.pair.receiver.wanted == 2)
+    assert stranger.pair.receiver.rejected >= 1
+    assert sum(t.rows for t in stranger.pair.taken if isinstance(t, Run)) == 1
+
+
+def test_a_hole_in_the_sequence_is_asked_for(stranger: Stranger) -> None:
+    stranger.send(stranger.data(3, 0, 1), bytes(12))
+    stranger.wait(lambda: stranger.socket.poll(1))
+    replies = []
+    while stranger.socket.poll(50):
+        replies.append(parse_header(stranger.socket.recv()))
+    assert (replies[-1].kind, replies[-1].sequence) == (Kind.RESEND, 0)
+    assert stranger.pair.receiver.wanted == 0
+
+
+def test_rows_with_times(context: Context, tmp_path: Path) -> None:
+    pair = Pair(context, tmp_path, stream_format=EVENTS)
+    times = np.array([5, 6], "<i8")
+    pair.sender.offer(Block("s", 0, np.array([1, 2], "<u1"), 0, row_ns=times))
+    pair.settle()
+    run = pair.taken[0]
+    assert isinstance(run, Run)
+    assert bytes(run.bodies[0]) == b"\x01\x02" + times.tobytes()
+    pair.close()
