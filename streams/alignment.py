@@ -241,7 +241,8 @@ def _delay_ns(anchors: Anchors, per_second: float) -> Floats:
     """Host time minus device time, ns, each counted from the first anchor."""
     host = (anchors.host_ns - anchors.host_ns[0]).astype(np.float64)
     device = (anchors.x - anchors.x[0]).astype(np.float64)
-    return host - device * (1e9 / per_second)
+    late: Floats = host - device * (1e9 / per_second)
+    return late
 
 
 # --- the fit --------------------------------------------------------------------------
@@ -345,9 +346,7 @@ def bow(residuals: Floats) -> float:
     bow of a clock whose rate changes counts, the scatter of single anchors does not.
     """
     parts = max(1, min(ERROR_PARTS, len(residuals) // 4))
-    return max(
-        abs(float(np.median(part))) for part in np.array_split(residuals, parts)
-    )
+    return max(abs(float(np.median(part))) for part in np.array_split(residuals, parts))
 
 
 def _line(
