@@ -2,6 +2,21 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, ValidationInfo
+
+
+def _from_folder(path: Path, info: ValidationInfo) -> Path:
+    return info.context["folder"] / path if info.context else path
+
+
+PathInFile = Annotated[Path, AfterValidator(_from_folder)]
+"""A path as written in a YAML file, relative to the folder of that file.
+
+The validation context `{"folder": Path}` says which; without a context the path stays
+as it is.
+"""
 
 
 @dataclass(frozen=True)

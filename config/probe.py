@@ -1,10 +1,9 @@
 """Electrodes of a probe, from a few lines of YAML or a probeinterface JSON file."""
 
-from pathlib import Path
-
 from pydantic import PositiveInt, model_validator
 
 from rigd.config.base import Model
+from rigd.config.paths import PathInFile
 
 
 class Grid(Model):
@@ -35,7 +34,7 @@ class Probe(Model):
     """Brain region the electrodes are in; default `unknown`."""
     electrodes: Grid | None = None
     """A regular grid of electrodes. Give this or `file`."""
-    file: Path | None = None
+    file: PathInFile | None = None
     """A probeinterface JSON file, relative to the YAML file. Give this or
     `electrodes`. Channels follow `device_channel_indices` where it is given."""
     reference: str | None = None

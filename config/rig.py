@@ -1,14 +1,15 @@
 """The rig: the machine, its devices and their settings."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, JsonValue, model_validator
 
-from rigd.config.base import Model
+from rigd.config.base import Misfit, MisfitError, Model
 from rigd.config.names import StreamName
+from rigd.config.paths import PathInFile
 from rigd.config.probe import Probe
-from rigd.config.stream import ElectricalSeriesType, Stream
+from rigd.config.stream import Stream
 from rigd.config.units import Seconds
 
 
@@ -25,7 +26,7 @@ class Device(Model):
     """Model name."""
     serial_number: str | None = None
     """Serial number of this piece."""
-    options: dict[str, Any] = Field(default_factory=dict)
+    options: dict[str, JsonValue] = Field(default_factory=dict)
     """Settings of the driver; `rigd drivers NAME` lists them."""
     streams: dict[StreamName, Stream] = Field(min_length=1)
     """The streams to record from it, by name; names are unique in the rig."""
@@ -39,7 +40,7 @@ class Rig(Model):
 
     name: str = "rig"
     """Name of the rig, for the reader of the NWB file."""
-    data_root: Path = Path("data")
+    data_root: PathInFile = Field(default=Path("data"), validate_default=True)
     """Folder that holds the session folders, relative to the YAML file; default
     `data`. It must exist."""
     probes: dict[StreamName, Probe] = Field(default_factory=dict)
@@ -58,21 +59,49 @@ class Rig(Model):
 
     @model_validator(mode="after")
     def _names_fit_together(self) -> "Rig":
-        owner: dict[str, str] = {}
-        for device_name, device in self.devices.items():
-            for name, stream in device.streams.items():
-                if name in owner:
-                    raise ValueError(
-                        f"stream name `{name}` is used by device `{owner[name]}` "
-                        f"and by device `{device_name}`; names must be unique"
-                    )
-                owner[name] = device_name
-                if (
-                    isinstance(stream.nwb, ElectricalSeriesType)
-                    and stream.nwb.probe not in self.probes
-                ):
-                    raise ValueError(
-                        f"stream `{name}` names probe `{stream.nwb.probe}`, which is "
-                        f"not under `probes:` ({', '.join(self.probes) or 'none'})"
-                    )
+        if misfits := list(naming_misfits(self.model_dump())):
+            raise MisfitError(misfits)
         return self
+
+
+def naming_misfits(rig: object) -> Iterator[Misfit]:
+    """Names in the values of a rig file that are used twice or lead nowhere.
+
+    Values of a wrong type are passed over, so that a file with other faults can be
+    looked at too.
+    """
+    owner: dict[str, str] = {}
+    probes = entries(entries(rig).get("probes"))
+    for device, stream, values in streamentries(rig):
+        at = ("devices", device, "streams", stream)
+        if stream in owner:
+            yield Misfit(
+                at,
+                f"stream name `{stream}` is used by device `{owner[stream]}` too; "
+                "names are unique in the rig",
+                at_key=True,
+            )
+        owner.setdefault(stream, device)
+        nwb = entries(values.get("nwb"))
+        probe = nwb.get("probe") if nwb.get("type") == "ElectricalSeries" else None
+        if isinstance(probe, str) and probe not in probes:
+            yield Misfit(
+                (*at, "nwb", "probe"),
+                f"no probe is called `{probe}`; under `probes:` are "
+                f"{', '.join(map(str, probes)) or 'none'}",
+            )
+
+
+def streamentries(
+    rig: object,
+) -> Iterator[tuple[str, str, Mapping[str, object]]]:
+    """Device name, stream name and settings of each stream in a rig file's values."""
+    for device, values in entries(entries(rig).get("devices")).items():
+        streams = entries(entries(values).get("streams"))
+        for stream, settings in streams.items():
+            yield device, stream, entries(settings)
+
+
+def entries(value: object) -> Mapping[str, object]:
+    """The entries of a mapping; none where the value is no mapping."""
+    return value if isinstance(value, dict) else {}

@@ -1,13 +1,13 @@
 """The session: one recording, with what NWB wants to know about it."""
 
 from datetime import datetime
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
 from rigd.config.base import Model
-from rigd.config.names import EntityName
+from rigd.config.names import EntityName, SessionId, fill_placeholders
+from rigd.config.paths import PathInFile
 from rigd.config.rig import Rig
 from rigd.config.units import Seconds
 
@@ -38,7 +38,7 @@ class Subject(Model):
 class Session(Model):
     """One recording: a YAML session file in, a session folder out."""
 
-    id: str = Field(pattern=r"^[A-Za-z0-9{][A-Za-z0-9{}+-]{0,63}$")
+    id: SessionId
     """Name of the session, part of the folder and file names: letters, digits, `+`
     and `-`. `{date}` and `{time}` stand for the start (20261125, 142501)."""
     description: str
@@ -47,7 +47,7 @@ class Session(Model):
     """Who was recorded."""
     rig: Rig
     """The rig itself, or the path of a rig file relative to this file."""
-    data_root: Path | None = None
+    data_root: PathInFile | None = None
     """Folder that holds the session folders; default: that of the rig."""
     duration: Seconds | None = None
     """Planned length; default: until stopped."""
@@ -63,3 +63,12 @@ class Session(Model):
     """Anything else."""
     tolerance: Seconds = 0.001
     """Largest error of a timestamp that still counts as aligned; default 1 ms."""
+
+    def resolved_id(self, now: datetime) -> str:
+        """The id with `{date}` and `{time}` replaced by those of `now`.
+
+        Raises:
+            ValueError: The result is no `EntityName` (it is too long).
+
+        """
+        return fill_placeholders(self.id, now)

@@ -1,8 +1,8 @@
 """What one stream is: where its samples go in NWB and how they are stored."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, JsonValue, PositiveInt
 
 from rigd.config.base import Model
 from rigd.config.names import StreamName
@@ -81,7 +81,7 @@ class Stream(Model):
 
     description: str = "no description"
     """What is recorded, for the reader of the NWB file."""
-    options: dict[str, Any] = Field(default_factory=dict)
+    options: dict[str, JsonValue] = Field(default_factory=dict)
     """Settings of the driver for this stream; `rigd drivers NAME` lists them."""
     nwb: NwbType = Field(default_factory=TimeSeriesType)
     """NWB type of the stream; default `TimeSeries`."""

@@ -1,64 +1,114 @@
-"""Quantities with units: "10 s", "30 kHz", "2 GiB" become numbers in SI units."""
+"""Quantities with units: "10 s", "30 kHz", "2 GiB" become numbers in SI units.
+
+A text becomes the float nearest to the exact decimal: "200 us" is 0.0002.
+"""
 
 import re
-from collections.abc import Callable
-from typing import Annotated
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
-_QUANTITY = re.compile(r"^\s*([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)\s*([A-Za-zµ%]*)\s*$")
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,3})?"
+_QUANTITY = re.compile(rf"\s*({_NUMBER})\s*([A-Za-zµ]*)\s*", re.ASCII)
+
 _TIME = {
-    "ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0,
-    "min": 60.0, "h": 3600.0, "d": 86400.0,
+    "ns": Fraction(1, 10**9), "us": Fraction(1, 10**6), "µs": Fraction(1, 10**6),
+    "ms": Fraction(1, 1000), "s": Fraction(1), "min": Fraction(60),
+    "h": Fraction(3600), "d": Fraction(86400),
 }  # fmt: skip
-_RATE = {"Hz": 1.0, "kHz": 1e3, "MHz": 1e6}
+_RATE = {"Hz": Fraction(1), "kHz": Fraction(10**3), "MHz": Fraction(10**6)}
 _SIZE = {
-    "B": 1.0, "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12,
-    "KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30, "TiB": 2.0**40,
+    "B": Fraction(1), "kB": Fraction(10**3), "MB": Fraction(10**6),
+    "GB": Fraction(10**9), "TB": Fraction(10**12),
+    "KiB": Fraction(2**10), "MiB": Fraction(2**20),
+    "GiB": Fraction(2**30), "TiB": Fraction(2**40),
 }  # fmt: skip
 
 
-def _quantity(units: dict[str, float], example: str) -> Callable[[object], object]:
-    def parse(value: object) -> object:
+@dataclass(frozen=True)
+class _Quantity:
+    """A kind of quantity: its units as multiples of the first-named SI unit."""
+
+    noun: str
+    units: Mapping[str, Fraction]
+    example: str
+
+    def number(self, value: object) -> object:
+        """The float meant by a text; anything else is left to the field's type."""
+        if isinstance(value, bool):
+            raise ValueError(
+                f"`{str(value).lower()}` is not {self.noun}, e.g. `{self.example}`"
+            )
         if not isinstance(value, str):
             return value
-        match = _QUANTITY.match(value)
-        if match is None or (match[2] and match[2] not in units):
-            raise ValueError(
-                f"`{value}` is not a number with one of the units "
-                f"{', '.join(units)}, e.g. `{example}`"
-            )
         try:
-            return float(match[1]) * units.get(match[2], 1.0)
-        except ValueError:
-            raise ValueError(f"`{match[1]}` is not a number") from None
+            return float(self._exact(value))
+        except OverflowError:
+            raise ValueError(f"`{value}` is too large") from None
 
-    return parse
+    def whole(self, value: object) -> object:
+        """Like `number`, for quantities that are whole numbers."""
+        exact = self._exact(value) if isinstance(value, str) else self.number(value)
+        if isinstance(exact, Fraction) and exact.denominator == 1:
+            return exact.numerator
+        if isinstance(exact, float) and exact.is_integer():
+            return int(exact)
+        if isinstance(exact, Fraction | float):
+            raise ValueError(f"`{value}` is not a whole number of bytes")
+        return exact
+
+    def _exact(self, text: str) -> Fraction:
+        match = _QUANTITY.fullmatch(text.replace("\N{GREEK SMALL LETTER MU}", "µ"))
+        if len(text) > 60 or match is None or match[2] and match[2] not in self.units:
+            raise ValueError(
+                f"`{text}` is not {self.noun}: a number with one of the units "
+                f"{', '.join(self.units)}, e.g. `{self.example}`"
+            )
+        return Fraction(match[1]) * self.units.get(match[2], Fraction(1))
+
+    def schema(self, number: Mapping[str, Any]) -> WithJsonSchema:
+        """A number within its bounds, or a text with a unit."""
+        text = rf"^\s*{_NUMBER}\s*({'|'.join(self.units)})?\s*$"
+        return WithJsonSchema(
+            {"anyOf": [dict(number), {"type": "string", "pattern": text}]}
+        )
 
 
-def _whole(value: object) -> object:
-    return round(value) if isinstance(value, float) and value.is_integer() else value
-
+_duration = _Quantity("a duration", _TIME, "10 s")
+_rate = _Quantity("a rate", _RATE, "30 kHz")
+_size = _Quantity("a size", _SIZE, "2 GiB")
 
 Seconds = Annotated[
-    float, BeforeValidator(_quantity(_TIME, "10 s")), Field(ge=0, allow_inf_nan=False)
+    float,
+    BeforeValidator(_duration.number),
+    Field(ge=0, allow_inf_nan=False),
+    _duration.schema({"type": "number", "minimum": 0}),
 ]
 """A duration in seconds; as text with ns, us, ms, s, min, h or d."""
 
 SignedSeconds = Annotated[
-    float, BeforeValidator(_quantity(_TIME, "-3 d")), Field(allow_inf_nan=False)
+    float,
+    BeforeValidator(_duration.number),
+    Field(allow_inf_nan=False),
+    _duration.schema({"type": "number"}),
 ]
 """An offset in seconds, which may be negative."""
 
 Hertz = Annotated[
-    float, BeforeValidator(_quantity(_RATE, "30 kHz")), Field(gt=0, allow_inf_nan=False)
+    float,
+    BeforeValidator(_rate.number),
+    Field(gt=0, allow_inf_nan=False),
+    _rate.schema({"type": "number", "exclusiveMinimum": 0}),
 ]
 """A rate in hertz; as text with Hz, kHz or MHz."""
 
 ByteSize = Annotated[
     int,
-    BeforeValidator(_whole),
-    BeforeValidator(_quantity(_SIZE, "2 GiB")),
+    BeforeValidator(_size.whole),
     Field(gt=0),
+    _size.schema({"type": "integer", "exclusiveMinimum": 0}),
 ]
 """A size in bytes; as text with B, kB, MB, GB, TB (1000) or KiB, MiB, GiB, TiB."""
