@@ -1,0 +1,207 @@
+"""Sources and writers of a session as the daemon knows them. Rules only, no I/O."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from rigd.config.rig import Device
+from rigd.streams.block import StreamFormat
+from rigd.streams.messages import SourceStatus, WriterStatus
+
+FIRST_ROWS = 5.0
+"""Seconds after the start in which a stream should deliver something."""
+
+FIRST_PERIODS = 3
+"""... but at least this many of its sampling periods."""
+
+
+class Order(StrEnum):
+    """What a process that is to end is told or done, from soft to hard."""
+
+    STOP = "stop"
+    QUIT = "quit"
+    TERMINATE = "terminate"
+    KILL = "kill"
+
+
+Rungs = tuple[tuple[float, Order], ...]
+"""Orders, each with the seconds of silence after which it is due."""
+
+SOURCE_RUNGS: Rungs = (
+    (0.0, Order.STOP),
+    (10.0, Order.QUIT),
+    (15.0, Order.TERMINATE),
+    (18.0, Order.KILL),
+)
+"""A source gives back its device and drains its rings."""
+
+WRITER_RUNGS: Rungs = ((1.0, Order.QUIT), (31.0, Order.TERMINATE), (36.0, Order.KILL))
+"""A writer whose source is over takes what is still on the wire, then closes."""
+
+FOREIGN_WRITER_RUNGS: Rungs = (
+    (0.0, Order.STOP),
+    (10.0, Order.QUIT),
+    (31.0, Order.TERMINATE),
+    (36.0, Order.KILL),
+)
+"""A writer without a source of ours asks its sender to stop."""
+
+LONGEST_DRAIN = 90.0
+"""Seconds after which orders become due even though there is progress."""
+
+
+@dataclass(slots=True)
+class Ladder:
+    """Ever harder orders to a process that is to end, as long as it does not move."""
+
+    rungs: Rungs
+    begun: float | None = None
+    moved: float = 0.0
+    climbed: int = 0
+
+    def begin(self, now: float) -> None:
+        """Let the orders come due from now on; a second begin changes nothing."""
+        if self.begun is None:
+            self.begun = self.moved = now
+
+    def due(self, now: float) -> Order | None:
+        """Return the next order if its time has come; it counts as given."""
+        if self.begun is None or self.climbed == len(self.rungs):
+            return None
+        after, order = self.rungs[self.climbed]
+        silent, total = now - self.moved, now - self.begun
+        if silent < after and total < LONGEST_DRAIN + after:
+            return None
+        self.climbed += 1
+        return order
+
+    def hurry(self, order: Order) -> None:
+        """Make `order`, if it is still to come, due at the next look."""
+        place = [o for _, o in self.rungs].index(order)
+        if self.climbed <= place:
+            sooner = tuple((0.0, o) for _, o in self.rungs[:place])
+            self.rungs = (*sooner, (0.0, order), *self.rungs[place + 1 :])
+
+
+@dataclass(slots=True)
+class Source:
+    """One source process: what it said, and how it ended."""
+
+    device_name: str
+    device: Device
+    open_by: float
+    """Time at which the device counts as not answering."""
+    formats: Mapping[str, StreamFormat] | None = None
+    foreign: bool = False
+    started_ns: int | None = None
+    finished: bool = False
+    error: str | None = None
+    over_since: float | None = None
+    ladder: Ladder = field(default_factory=lambda: Ladder(SOURCE_RUNGS))
+
+    @property
+    def name(self) -> str:
+        """Identity on the control socket."""
+        return f"source:{self.device_name}"
+
+    def has_answered(self, now: float) -> bool:
+        """Whether there is nothing more to wait for while it opens its device."""
+        known = self.formats is not None or self.error is not None
+        return known or self.over_since is not None or now > self.open_by
+
+    def fault(self, cause: str) -> str | None:
+        """Say why it can't take part, if so; `cause` is how its process ended."""
+        who = f"device `{self.device_name}` (driver `{self.device.driver}`)"
+        if self.error is not None:
+            return f"{who}: {self.error}"
+        if self.over_since is not None:
+            return f"{who} ended while opening, {cause}"
+        if self.formats is None:
+            return (
+                f"{who} did not answer within its open_timeout of "
+                f"{self.device.open_timeout:g} s; is it connected and switched on?"
+            )
+        missing = [name for name in self.device.streams if name not in self.formats]
+        return f"{who} does not offer {', '.join(missing)}" if missing else None
+
+
+@dataclass(slots=True)
+class Writer:
+    """One writer process and its stream: what was said, and how it ended."""
+
+    stream: str
+    device: str
+    rate: float | None
+    ready_by: float
+    """Time at which the file counts as not opened."""
+    ready: bool = False
+    finished: bool = False
+    error: str | None = None
+    over_since: float | None = None
+    ladder: Ladder = field(default_factory=lambda: Ladder(WRITER_RUNGS))
+    written: WriterStatus | None = None
+    sent: SourceStatus | None = None
+    was_missed: bool = False
+    """It has been said that nothing was delivered."""
+
+    @property
+    def name(self) -> str:
+        """Identity on the control socket."""
+        return f"writer:{self.stream}"
+
+    def has_answered(self, now: float) -> bool:
+        """Whether there is nothing more to wait for while it opens its file."""
+        known = self.ready or self.error is not None
+        return known or self.over_since is not None or now > self.ready_by
+
+    def fault(self, cause: str) -> str | None:
+        """Say why its file is not open, if so; `cause` is how its process ended."""
+        if self.ready and self.over_since is None and self.error is None:
+            return None
+        why = self.error or (cause if self.over_since else "no answer in time")
+        return f"the file of stream `{self.stream}` could not be opened: {why}"
+
+    @property
+    def rows(self) -> int:
+        """Rows in the file."""
+        return self.written.rows if self.written else 0
+
+    @property
+    def lost(self) -> int:
+        """Samples lost: the source knows of some before the writer does."""
+        known = (self.written, self.sent)
+        return max((status.lost for status in known if status), default=0)
+
+    @property
+    def first_rows_by(self) -> float:
+        """Seconds after the start by which the first rows are due."""
+        periods = 0.0 if self.rate is None else FIRST_PERIODS / self.rate
+        return max(FIRST_ROWS, periods)
+
+    def missing(self, seconds: float) -> str | None:
+        """Say what is missing `seconds` after the start, if it is due and not said."""
+        if self.was_missed or self.rows or seconds < self.first_rows_by:
+            return None
+        limit = f"in the first {seconds:.0f} s"
+        if self.sent is not None and self.sent.rows:
+            return (
+                f"{self.sent.rows} rows left the source, none reached the file {limit}"
+            )
+        if self.rate is None:
+            return f"no event {limit}"
+        return f"delivers nothing {limit}"
+
+
+def has_live_stream(
+    sources: Mapping[str, Source], writers: Mapping[str, Writer]
+) -> bool:
+    """Whether a stream is left whose writer, and source where it has one, go on."""
+    return any(
+        writer.over_since is None and not writer.finished and _has_sender(source)
+        for writer in writers.values()
+        for source in (sources[writer.device],)
+    )
+
+
+def _has_sender(source: Source) -> bool:
+    return source.foreign or (source.over_since is None and not source.finished)

@@ -1,0 +1,51 @@
+"""Where all streams stand: what the processes said, and rates made of it."""
+
+from collections.abc import Mapping
+
+from rigd.daemon.participants import Writer
+from rigd.daemon.rate_meter import RateMeter
+from rigd.daemon.session_events import Progress, StreamProgress
+
+
+class ProgressReport:
+    """Makes `Progress` events; keeps the readings that rates are measured from."""
+
+    def __init__(self, writers: Mapping[str, Writer], duration: float | None) -> None:
+        """Report on `writers`; `duration` is the planned length in seconds."""
+        self._writers = writers
+        self._duration = duration
+        self._rows: dict[str, RateMeter] = {}
+        self._bytes: dict[str, RateMeter] = {}
+
+    def make(self, now: float, seconds: float, free_bytes: int | None) -> Progress:
+        """Report at the time `now`, `seconds` after the start of the recording."""
+        streams = [self._stream(writer, now) for writer in self._writers.values()]
+        rates = [s.bytes_per_second for s in streams if s.bytes_per_second is not None]
+        speed = sum(rates)
+        return Progress(
+            seconds=max(0.0, seconds),
+            duration=self._duration,
+            streams=streams,
+            free_bytes=free_bytes,
+            seconds_left=free_bytes / speed if free_bytes and speed > 0 else None,
+        )
+
+    def _stream(self, writer: Writer, now: float) -> StreamProgress:
+        name, written = writer.stream, writer.written
+        size = written.bytes if written else 0
+        rows = self._rows.setdefault(name, RateMeter())
+        rows.read(now, writer.rows)
+        volume = self._bytes.setdefault(name, RateMeter())
+        volume.read(now, size)
+        return StreamProgress(
+            stream=name,
+            device=writer.device,
+            rows=writer.rows,
+            safe_rows=written.acknowledged_rows if written else 0,
+            bytes=size,
+            rate=rows.rate,
+            bytes_per_second=volume.rate,
+            lost=writer.lost,
+            lag_seconds=written.lag_seconds if written else None,
+            ring_fill=writer.sent.ring_fill if writer.sent else 0.0,
+        )

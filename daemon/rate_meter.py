@@ -1,0 +1,28 @@
+"""Rows and bytes per second, measured over the last seconds."""
+
+from collections import deque
+
+WINDOW = 3.0
+"""Seconds over which a rate is measured."""
+
+
+class RateMeter:
+    """The speed of a count that grows, from readings of it."""
+
+    def __init__(self) -> None:
+        self._readings: deque[tuple[float, int]] = deque()
+
+    def read(self, now: float, count: int) -> None:
+        """Note that the count was `count` at the time `now` (seconds)."""
+        readings = self._readings
+        readings.append((now, count))
+        while len(readings) > 2 and now - readings[1][0] >= WINDOW:
+            readings.popleft()
+
+    @property
+    def rate(self) -> float | None:
+        """Counts per second; None before there are two readings."""
+        if len(self._readings) < 2:
+            return None
+        (t0, n0), (t1, n1) = self._readings[0], self._readings[-1]
+        return (n1 - n0) / (t1 - t0) if t1 > t0 else None

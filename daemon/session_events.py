@@ -1,0 +1,146 @@
+"""What a running session says to whoever watches it: log, terminal, program, service.
+
+Every event is a JSON object with its kind under `event`; `rigd record --json` prints
+them one a line.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+from rigd.config.base import Model
+from rigd.daemon.session_state import State
+from rigd.streams.messages import Notice
+
+
+class StateChanged(Model):
+    """The session has come to another state."""
+
+    event: Literal["state"] = "state"
+    state: State
+
+
+class FolderMade(Model):
+    """The session has its folder; everything about it will stand there."""
+
+    event: Literal["folder"] = "folder"
+    folder: str
+    session: str
+    subject: str
+
+
+class StreamProgress(Model):
+    """Where one stream stands."""
+
+    stream: str
+    device: str
+    rows: int = 0
+    """Rows in the file."""
+    safe_rows: int = 0
+    """Rows on the disk: a power cut does not take them."""
+    bytes: int = 0
+    """Size of the rows."""
+    rate: float | None = None
+    """Rows per second, measured over the last seconds; None: not known yet."""
+    bytes_per_second: float | None = None
+    """Measured like `rate`."""
+    lost: int = 0
+    """Samples lost so far, whatever the cause."""
+    lag_seconds: float | None = None
+    """Age of the newest row; None before the first."""
+    ring_fill: float = 0.0
+    """Used part of the source's ring, 0 to 1."""
+
+
+class Progress(Model):
+    """Where all streams stand, twice a second."""
+
+    event: Literal["progress"] = "progress"
+    seconds: float
+    """Recorded so far."""
+    duration: float | None
+    """Planned length in seconds; None: until stopped."""
+    streams: list[StreamProgress]
+    free_bytes: int | None
+    """Free space where the session folder is; None: the disk does not say."""
+    seconds_left: float | None
+    """How long the free space lasts at the measured rate; None: not known yet."""
+
+
+class Output(Model):
+    """A line that a child process wrote on its standard error."""
+
+    event: Literal["output"] = "output"
+    process: str
+    line: str
+
+
+class Step(Model):
+    """A step of preparing or finalizing."""
+
+    event: Literal["step"] = "step"
+    step: str
+    stream: str | None = None
+
+
+class StreamSummary(Model):
+    """What became of one stream."""
+
+    stream: str
+    rows: int
+    seconds: float | None = None
+    """From its first to its last row."""
+    rate: float | None = None
+    """Rows per second over that time."""
+    lost: int
+    bytes: int
+    """Size of its file."""
+    verdict: str
+
+
+class Summary(Model):
+    """What became of the session. The last event."""
+
+    event: Literal["summary"] = "summary"
+    folder: str
+    verdict: str | None
+    """None: the session was not finalized."""
+    reasons: list[str]
+    streams: list[StreamSummary]
+
+
+SessionEvent = StateChanged | FolderMade | Progress | Output | Step | Notice | Summary
+
+
+class Observer(Protocol):
+    """Someone who watches a session. Must not wait and must not raise."""
+
+    def observe(self, event: SessionEvent) -> None:
+        """Take one event."""
+        ...
+
+
+Level = Literal["info", "warning", "error"]
+
+
+class Audience:
+    """All observers of a session."""
+
+    def __init__(self, observers: Sequence[Observer]) -> None:
+        self._observers = list(observers)
+
+    def join(self, observer: Observer) -> None:
+        """Let an observer take all events from now on, before the others."""
+        self._observers.insert(0, observer)
+
+    def leave(self, observer: Observer) -> None:
+        """Tell an observer nothing more."""
+        self._observers.remove(observer)
+
+    def tell(self, event: SessionEvent) -> None:
+        """Pass an event on."""
+        for observer in self._observers:
+            observer.observe(event)
+
+    def say(self, level: Level, text: str, stream: str | None = None) -> None:
+        """Pass on something that a person should know."""
+        self.tell(Notice(level=level, text=text, stream=stream))

@@ -1,0 +1,90 @@
+"""`log.jsonl`: what happened in a session, in order, one JSON object a line."""
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+
+from rigd.daemon.session_events import Output, Progress, SessionEvent
+from rigd.streams.messages import Notice
+
+MOST_LINES = 5000
+"""Lines of standard error that are logged of one process."""
+
+PROGRESS_EVERY = 60.0
+"""Seconds between two entries of progress."""
+
+
+def stamp(
+    logger: object, method: str, entry: Mapping[str, object]
+) -> Mapping[str, object]:
+    """Put time (UTC), CLOCK_MONOTONIC (ns) and level in front of an entry."""
+    now = datetime.now(UTC).isoformat(timespec="microseconds")
+    return {
+        "time": now, "monotonic_ns": time.monotonic_ns(), "level": method, **entry
+    }  # fmt: skip
+
+
+class SessionLog:
+    """Writes every event of a session; progress once a minute."""
+
+    def __init__(self, path: Path) -> None:
+        """Begin, or go on with, the log at `path`."""
+        self._file = path.open("a", buffering=1)
+        self._log = structlog.wrap_logger(
+            structlog.WriteLogger(self._file),
+            processors=[stamp, structlog.processors.JSONRenderer()],
+            wrapper_class=structlog.make_filtering_bound_logger(0),
+        )
+        self._lines: Counter[str] = Counter()
+        self._progress = float("-inf")
+
+    def observe(self, event: SessionEvent) -> None:
+        """Write an event.
+
+        A disk that does not take the entry is noticed by the writers, which stop in
+        good order; the log must not stop the session.
+        """
+        try:
+            self._write(event)
+        except OSError:
+            return
+
+    def _write(self, event: SessionEvent) -> None:
+        if isinstance(event, Progress) and not self._is_time_for_progress():
+            return
+        if isinstance(event, Output) and not self._has_room(event.process):
+            return
+        fields = event.model_dump(mode="json", exclude={"event", "level"})
+        level = event.level if isinstance(event, Notice) else "info"
+        self._log.log(LEVELS[level], event.event, **fields)
+
+    def _is_time_for_progress(self) -> bool:
+        now = time.monotonic()
+        if now - self._progress < PROGRESS_EVERY:
+            return False
+        self._progress = now
+        return True
+
+    def _has_room(self, process: str) -> bool:
+        """Whether another line of a process is logged; say it when that ends."""
+        self._lines[process] += 1
+        if self._lines[process] == MOST_LINES + 1:
+            self._log.warning("output", process=process, line="(more is not logged)")
+        return self._lines[process] <= MOST_LINES
+
+    def close(self) -> None:
+        """Say how much was left out; close."""
+        for process, lines in self._lines.items():
+            if lines > MOST_LINES:
+                self._log.warning(
+                    "output left out", process=process, lines=lines - MOST_LINES
+                )
+        self._file.close()
+
+
+LEVELS = {"info": 20, "warning": 30, "error": 40}
+"""Levels of the standard library's logging."""
