@@ -88,7 +88,7 @@ class Receiver:
         key: int,
         complain: Callable[[str], None],
     ) -> None:
-        self.socket: zmq.Socket[bytes] = context.socket(zmq.DEALER)
+        self.socket: zmq.Socket[bytes] = context.socket(zmq.ROUTER)
         self.socket.linger = 1000
         self.socket.rcvhwm = high_water_mark(stream_format)
         self.socket.bind(endpoint)
@@ -102,6 +102,7 @@ class Receiver:
         self._key = key
         self._row_bytes = stream_format.row_bytes + 8 * stream_format.row_times
         self._prefix = b""
+        self._peer = b""
         self._complain = complain
         self._asked = (-1, 0.0)
 
@@ -117,7 +118,12 @@ class Receiver:
         prefix_end = PREFIX.size
         try:
             for _ in range(TAKE_LIMIT):
-                message = receive(zmq.NOBLOCK)
+                peer = receive(zmq.NOBLOCK)
+                if peer != self._peer:
+                    run = None
+                    self._take_stranger(peer)
+                    continue
+                message = receive()
                 size = len(message)
                 body: Any
                 if size == header_end:
@@ -127,7 +133,7 @@ class Receiver:
                     body = memoryview(message)[header_end:]
                 if message[:prefix_end] != self._prefix or size < header_end:
                     run = None
-                    self._take_other(message, body, taken)
+                    self._take_other(peer, message, body, taken)
                     continue
                 sequence, first, _, _, rows, epoch, _, _ = unpack(message, prefix_end)
                 if sequence != self.wanted:
@@ -161,6 +167,31 @@ class Receiver:
             body = b""
         return body
 
+    def _take_stranger(self, peer: bytes) -> None:
+        """Handle a message that came on another connection than the sender's.
+
+        Or the surplus frame of a message before it: then it has no follower, or is
+        refused with it.
+        """
+        if not self.socket.getsockopt(zmq.RCVMORE):
+            self._reject("a message with too many frames")
+            return
+        message = self.socket.recv()
+        body = self._second_frame()
+        try:
+            header = parse_header(message)
+            self._check_address(header, message[HEADER_BYTES:] or bytes(body))
+        except WireError as error:
+            self._reject(str(error))
+            return
+        if header.kind is Kind.HELLO:
+            self._introduce(peer, header)
+        elif header.sender == self.sender:
+            self._peer = peer
+            self._answer(Kind.RESEND, self.wanted)
+        else:
+            self._answer(Kind.RESEND, INTRODUCE, peer, header.sender)
+
     def _malformed(self, rows: int, size: int) -> Malformed:
         what = (
             f"{size} bytes for {rows} rows of {self._row_bytes} bytes "
@@ -169,8 +200,10 @@ class Receiver:
         self._reject(what)
         return Malformed(what)
 
-    def _take_other(self, message: bytes, body: Any, taken: list[Taken]) -> None:
-        """Handle whatever is not a plain DATA message of the known sender."""
+    def _take_other(
+        self, peer: bytes, message: bytes, body: Any, taken: list[Taken]
+    ) -> None:
+        """Handle whatever is not a plain DATA message on the sender's connection."""
         try:
             header = parse_header(message)
             self._check_address(header, bytes(body))
@@ -178,9 +211,9 @@ class Receiver:
             self._reject(str(error))
             return
         if header.kind is Kind.HELLO:
-            self._introduce(header)
+            self._introduce(peer, header)
         elif header.sender != self.sender:
-            self._answer(Kind.RESEND, INTRODUCE, header.sender)
+            self._answer(Kind.RESEND, INTRODUCE, peer, header.sender)
         elif header.kind not in NUMBERED:
             self._reject(f"kind {header.kind.name} is not for a writer")
         elif header.sequence != self.wanted:
@@ -224,7 +257,7 @@ class Receiver:
         now = time.monotonic()
         if wanted != self.wanted or now - when >= RESEND_EVERY:
             self._asked = (self.wanted, now)
-            self._answer(Kind.RESEND, self.wanted, self.sender)
+            self._answer(Kind.RESEND, self.wanted)
 
     def _reject(self, what: str) -> None:
         self.rejected += 1
@@ -232,13 +265,15 @@ class Receiver:
 
     # --- answering ----------------------------------------------------------------
 
-    def _introduce(self, header: Header) -> None:
+    def _introduce(self, peer: bytes, header: Header) -> None:
         """Meet a sender: a new one starts at 0, a known one goes on where it was."""
+        self._peer = peer
         if header.sender != self.sender:
             self.sender, self.wanted = header.sender, 0
             self._prefix = self._address(header.sender).prefix(Kind.DATA)
         self._send(
-            welcome(self._address(header.sender), self.wanted, self._format.to_json())
+            peer,
+            welcome(self._address(header.sender), self.wanted, self._format.to_json()),
         )
 
     def _address(self, sender: int) -> Address:
@@ -247,22 +282,34 @@ class Receiver:
     def acknowledge(self, sequence: int) -> None:
         """Tell the sender that everything below `sequence` is kept for good."""
         if self.sender != NO_SENDER:
-            self._answer(Kind.ACK, sequence, self.sender)
+            self._answer(Kind.ACK, sequence)
 
     def ask_to_stop(self) -> None:
         """Tell the sender that the session is over."""
         if self.sender != NO_SENDER:
-            self._answer(Kind.STOP, self.wanted, self.sender)
+            self._answer(Kind.STOP, self.wanted)
 
-    def _answer(self, kind: Kind, sequence: int, sender: int) -> None:
-        self._send(
-            pack_header(Header(kind, self._key, self._format.digest, sender, sequence))
+    def _answer(
+        self,
+        kind: Kind,
+        sequence: int,
+        peer: bytes | None = None,
+        sender: int | None = None,
+    ) -> None:
+        """Answer the known sender, or whoever is at the connection `peer`."""
+        header = Header(
+            kind,
+            self._key,
+            self._format.digest,
+            self.sender if sender is None else sender,
+            sequence,
         )
+        self._send(self._peer if peer is None else peer, pack_header(header))
 
-    def _send(self, reply: bytes) -> None:
-        """Send without waiting; a reply that finds no sender is not missed."""
+    def _send(self, peer: bytes, reply: bytes) -> None:
+        """Send without waiting; a reply that finds nobody is not missed."""
         try:
-            self.socket.send(reply, zmq.NOBLOCK)
+            self.socket.send_multipart([peer, reply], zmq.NOBLOCK)
         except zmq.Again:
             return
 

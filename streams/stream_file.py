@@ -164,6 +164,7 @@ class StreamFile:
         ]
         self._timestamps = self._growing(layout.timestamps)
         self._row_times = self._growing(layout.row_times)
+        self._ids = self._growing(layout.ids)
         self._blocks = GrowingDataset(self._file[layout.blocks.path], layout.blocks)
         self._clock = GrowingDataset(self._file[layout.clock.path], layout.clock)
         self._lost = GrowingDataset(self._file[layout.lost.path], layout.lost)
@@ -216,6 +217,9 @@ class StreamFile:
         return view[:cut]
 
     def _append_fields(self, rows: npt.NDArray[Any]) -> None:
+        if self._ids is not None:
+            numbers = np.arange(self.rows, self.rows + len(rows), dtype="<i8")
+            self._ids.append(numbers.tobytes())
         for column, dataset in zip(self._layout.data, self._data, strict=True):
             dataset.append(np.ascontiguousarray(rows[column.field]).tobytes())
 
@@ -249,7 +253,7 @@ class StreamFile:
             dataset.flush()
 
     def _all(self) -> Iterable[GrowingDataset]:
-        optional = (self._row_times, self._timestamps)
+        optional = (self._ids, self._row_times, self._timestamps)
         return (
             *self._data,
             *(dataset for dataset in optional if dataset is not None),

@@ -12,7 +12,8 @@ from rigd.streams.stream_layout import DatasetLayout, StreamLayout
 def make_stream_file(path: Path, layout: StreamLayout) -> None:
     """Make an empty stream file with all datasets of `layout`, without NWB."""
     datasets = [*layout.data, layout.blocks, layout.clock, layout.lost]
-    datasets += [d for d in (layout.timestamps, layout.row_times) if d is not None]
+    optional = (layout.timestamps, layout.row_times, layout.ids)
+    datasets += [dataset for dataset in optional if dataset is not None]
     with h5py.File(path, "w-", libver="v110") as file:
         for dataset in datasets:
             gzip = layout.compression == "gzip" and dataset in layout.data

@@ -128,6 +128,7 @@ def test_events_become_columns_with_their_times(tmp_path: Path) -> None:
         assert (lost["first_sample"], lost["count"], lost["cause"]) == (
             3, 4, b"ring full",
         )  # fmt: skip
+        np.testing.assert_array_equal(group["id"][:], [0, 1, 2])
         assert group["sync/state"][()]["rows"] == 3
 
 
