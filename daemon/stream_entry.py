@@ -1,0 +1,49 @@
+"""What the session file needs to know of one stream."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy.typing as npt
+
+from rigd.daemon.session_record import StreamRecord
+from rigd.streams.alignment import Fit
+from rigd.streams.ledger import Ledger
+
+Arrays = Iterable[npt.NDArray[Any]]
+"""The rows of a dataset, array by array, in order."""
+
+
+@dataclass(frozen=True)
+class LostTime:
+    """From when to when (session seconds) samples are missing, and why."""
+
+    start: float
+    stop: float
+    cause: str
+
+
+@dataclass(frozen=True)
+class StreamEntry:
+    """A stream of the session, as the session file is to show it.
+
+    Attributes:
+        name: Name of the stream.
+        record: The stream as it was recorded.
+        times: Gives the session seconds of all rows of its file, float64. Called once.
+        ledger: What came and what was lost; None if unknown.
+        fits: How the times were made, by epoch.
+        lost: When samples are missing.
+        verdict: What the stream says of itself.
+        fault: Why its file can't be linked; empty if it can.
+
+    """
+
+    name: str
+    record: StreamRecord
+    times: Callable[[], Arrays]
+    ledger: Ledger | None = None
+    fits: Mapping[int, Fit] = field(default_factory=dict)
+    lost: Sequence[LostTime] = ()
+    verdict: str = ""
+    fault: str = ""
