@@ -384,38 +384,59 @@ def row_times(
     """
     row = 0
     for blocks in pieces:
-        ends = np.cumsum(blocks["rows"], dtype=np.int64)
-        total = int(ends[-1]) if len(ends) else 0
-        for start in range(0, total, step):
-            rows = np.arange(start, min(start + step, total))
-            block = np.searchsorted(ends, rows, side="right")
-            yield _times_of(
-                rows - (ends - blocks["rows"])[block],
-                blocks[block],
-                clock,
-                start_ns=start_ns,
-                device_ns=None
-                if row_ns is None
-                else row_ns(row + start, row + start + len(rows)),
-            )
-        row += total
+        ends = row + np.cumsum(blocks["rows"], dtype=np.int64)
+        stop = int(ends[-1]) if len(ends) else row
+        for start in range(row, stop, step):
+            rows = np.arange(start, min(start + step, stop))
+            device_ns = None if row_ns is None else row_ns(start, start + len(rows))
+            yield _times_in(blocks, ends, rows, clock, start_ns, device_ns)
+        row = stop
 
 
-def _times_of(
-    offset: Integers,
-    blocks: Records,
+def times_at(
+    rows: Integers,
+    pieces: Iterable[Records],
     clock: ClockMap,
     *,
     start_ns: int,
+    row_ns: RowNs | None = None,
+) -> Floats:
+    """Give the session seconds of single rows, in ascending order, as `row_times` does.
+
+    Rows that the stream does not have get no time: the result is shorter.
+    """
+    found = [np.empty(0)]
+    row = 0
+    for blocks in pieces:
+        ends = row + np.cumsum(blocks["rows"], dtype=np.int64)
+        stop = int(ends[-1]) if len(ends) else row
+        mine = rows[(rows >= row) & (rows < stop)]
+        if len(mine):
+            device_ns = None
+            if row_ns is not None:
+                device_ns = np.concatenate([row_ns(r, r + 1) for r in mine.tolist()])
+            found.append(_times_in(blocks, ends, mine, clock, start_ns, device_ns))
+        row = stop
+    return np.concatenate(found)
+
+
+def _times_in(
+    blocks: Records,
+    ends: Integers,
+    rows: Integers,
+    clock: ClockMap,
+    start_ns: int,
     device_ns: Integers | None,
 ) -> Floats:
-    """Times of rows, given the block of each and the place of the row in it."""
+    """Times of rows that lie in `blocks`, which end before the rows `ends`."""
+    block = np.searchsorted(ends, rows, side="right")
     if clock.axis is Axis.ARRIVAL:
-        seconds: Floats = (blocks["host_ns"] - start_ns) / 1e9
+        seconds: Floats = (blocks["host_ns"][block] - start_ns) / 1e9
         return seconds
-    epoch = blocks["epoch"].astype(np.int64)
+    epoch = blocks["epoch"][block].astype(np.int64)
     if clock.axis is Axis.SAMPLE:
-        return clock.times(blocks["first_sample"].astype(np.int64) + offset, epoch)
+        before = blocks["first_sample"].astype(np.int64) - (ends - blocks["rows"])
+        return clock.times(before[block] + rows, epoch)
     if device_ns is None:
         raise ValueError("a map from device time needs the device times of the rows")
     return clock.times(device_ns, epoch)

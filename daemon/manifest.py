@@ -1,0 +1,249 @@
+"""The manifest of a session: every file with its digest, every stream with its account.
+
+It is what `rigd verify` compares a folder with, and what programs read instead of
+opening NWB files. It holds nothing that changes when a session is finalized again,
+apart from the digest of the session file.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from rigd.config.base import Model
+from rigd.daemon.seal import seal
+from rigd.daemon.session_record import write_whole
+from rigd.daemon.verdict import Verdict
+from rigd.streams.alignment import Axis, Fit, Mode
+from rigd.streams.ledger import (
+    ENDED_REGULARLY,
+    ENDED_WITH_REASON,
+    RUNNING,
+    Ledger,
+    LostInterval,
+)
+
+End = Literal["not closed", "regular", "early"]
+
+ENDS: Mapping[int, End] = {
+    RUNNING: "not closed",
+    ENDED_REGULARLY: "regular",
+    ENDED_WITH_REASON: "early",
+}
+
+INTERVALS_LISTED = 1000
+"""Most lost intervals that are listed for a stream; its file has all of them."""
+
+
+class ManifestError(Exception):
+    """There is no manifest, or it can't be read: which, and why."""
+
+
+class FileEntry(Model):
+    """One file of the session folder."""
+
+    path: str
+    """Relative to the session folder."""
+    size: int
+    """Bytes."""
+    sha256: str | None
+    """In hex; none for a file that is not sealed."""
+    mode: str
+    """Permissions, octal, e.g. `0444`."""
+    stream: str | None = None
+    """The stream whose file it is."""
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether the content is known and may not change any more."""
+        return self.sha256 is not None
+
+
+class LostEntry(Model):
+    """One lost interval."""
+
+    first: int
+    """Index of the first lost sample."""
+    count: int
+    """Number of lost samples."""
+    row: int
+    """Row of the data before which they are missing."""
+    epoch: int
+    """Number of times the device's counter had started anew."""
+    cause: str
+    """One of `rigd.streams.ledger.CAUSES`."""
+
+    @classmethod
+    def of(cls, lost: LostInterval) -> "LostEntry":
+        """Make the entry of an interval."""
+        return cls(
+            first=lost.first,
+            count=lost.count,
+            row=lost.row,
+            epoch=lost.epoch,
+            cause=lost.cause,
+        )
+
+
+class LedgerEntry(Model):
+    """The account of a stream: received + lost = expected."""
+
+    expected: int
+    """Samples that the source counted."""
+    received: int
+    """Rows in the file."""
+    lost: int
+    """Samples that are missing from it."""
+    lost_by_cause: dict[str, int]
+    """Lost samples by cause."""
+    repeated: int
+    """Blocks that came twice and were dropped."""
+    rejected: int
+    """Messages that were refused."""
+    ended: End
+    """How the stream ended."""
+    reason: str
+    """Why it ended early."""
+    interval_count: int
+    """Number of lost intervals."""
+    intervals: list[LostEntry]
+    """The first of them, at most 1000."""
+
+    @classmethod
+    def of(cls, ledger: Ledger) -> "LedgerEntry":
+        """Make the entry of a ledger."""
+        return cls(
+            expected=ledger.expected,
+            received=ledger.received,
+            lost=ledger.lost,
+            lost_by_cause=ledger.by_cause,
+            repeated=ledger.repeated,
+            rejected=ledger.rejected,
+            ended=ENDS[ledger.ended],
+            reason=ledger.reason,
+            interval_count=len(ledger.intervals),
+            intervals=[LostEntry.of(i) for i in ledger.intervals[:INTERVALS_LISTED]],
+        )
+
+
+class AlignmentEntry(Model):
+    """How the times of one epoch of a stream were made, and how good they are."""
+
+    epoch: int
+    """Number of times the device's counter had started anew."""
+    mode: Mode
+    """`line`, `nominal` or `arrival`."""
+    anchors: int
+    """Number of clock readings used."""
+    drift_ppm: float | None
+    """How much faster than nominal the device runs; none: not measured."""
+    residual_median: float | None
+    """Median distance of the readings from the map, s."""
+    residual_max: float | None
+    """Largest distance of a reading from the map, s."""
+    error: float | None
+    """Estimated error of the times, s, without the time samples take to the host."""
+
+    @classmethod
+    def of(cls, epoch: int, fit: Fit) -> "AlignmentEntry":
+        """Make the entry of a fit."""
+        return cls(
+            epoch=epoch,
+            mode=fit.mode,
+            anchors=fit.anchors,
+            drift_ppm=fit.drift_ppm,
+            residual_median=fit.residual_median,
+            residual_max=fit.residual_max,
+            error=fit.error,
+        )
+
+
+class StreamManifest(Model):
+    """What became of one declared stream."""
+
+    device: str
+    """Its device."""
+    file: str | None
+    """Its file, relative to the session folder; none: its device was never open."""
+    verdict: Verdict
+    """What it says of itself."""
+    reasons: list[str]
+    """Why it is not complete."""
+    rate: float | None = None
+    """Nominal rows per second; none: event-like or unknown."""
+    rows: int | None = None
+    """Rows in the file; none: unknown."""
+    first_time: float | None = None
+    """Time of the first row, session seconds."""
+    last_time: float | None = None
+    """Time of the last row, session seconds."""
+    ledger: LedgerEntry | None = None
+    """What came and what was lost; none: unknown."""
+    axis: Axis | None = None
+    """What its times were made from."""
+    alignment: list[AlignmentEntry] = Field(default_factory=list)
+    """How its times were made, one entry an epoch."""
+
+
+class Manifest(Model):
+    """The whole session."""
+
+    version: Literal[1] = 1
+    """Version of this file's layout."""
+    identifier: str
+    """UUID of the session."""
+    session: str
+    """Session id."""
+    subject: str
+    """Subject id."""
+    start_utc: datetime
+    """Wall clock at time 0."""
+    verdict: Verdict
+    """What the session says of itself."""
+    reasons: list[str]
+    """Why it is not complete."""
+    streams: dict[str, StreamManifest]
+    """All declared streams, by name."""
+    files: list[FileEntry]
+    """All files of the folder but this one and the log."""
+    software: dict[str, str]
+    """Versions that recorded the session."""
+    finalized_by: dict[str, str]
+    """Versions that finalized it."""
+    host: dict[str, str]
+    """The machine that finalized it."""
+
+    def save(self, path: Path) -> None:
+        """Write to `path`, whole or not at all, and make it read-only."""
+        write_whole(path, self.model_dump_json(indent=2) + "\n")
+        seal(path, digest=False)
+
+    @classmethod
+    def load(cls, path: Path) -> "Manifest":
+        """Read `path`.
+
+        Raises:
+            ManifestError: It is missing or is no manifest of this version.
+
+        """
+        try:
+            return cls.model_validate_json(path.read_text())
+        except FileNotFoundError:
+            raise ManifestError(
+                f"{path} is missing: the session was not finalized "
+                f"(rigd finalize {path.parent})"
+            ) from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise ManifestError(f"{path} can't be read: {error}") from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise ManifestError(
+                f"{path} is no manifest of version 1: {where} {first['msg']}"
+            ) from error
+
+    def file_of(self, stream: str) -> FileEntry | None:
+        """The entry of a stream's file, if there is one."""
+        return next((file for file in self.files if file.stream == stream), None)

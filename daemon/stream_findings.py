@@ -1,0 +1,122 @@
+"""What is found in a closed stream file: all that judging and linking need."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from rigd.daemon.session_record import StreamRecord
+from rigd.daemon.stream_entry import LostTime
+from rigd.daemon.stream_times import StreamTimes, stream_clock
+from rigd.daemon.verdict import StreamFacts
+from rigd.streams.alignment import Axis, Fit
+from rigd.streams.stream_reader import (
+    MissingStreamFileError,
+    StreamFileError,
+    StreamReader,
+)
+
+
+@dataclass(frozen=True)
+class StreamFindings:
+    """What was found in the file of one stream.
+
+    Attributes:
+        facts: What counts for its verdict.
+        times: How the times of its rows come about; None where it can't be used.
+        first_time, last_time: Session seconds of its first and last row.
+        host_span: Host times of its first and last block, ns.
+        lost: When samples are missing.
+
+    """
+
+    facts: StreamFacts
+    times: StreamTimes | None = None
+    first_time: float | None = None
+    last_time: float | None = None
+    host_span: tuple[int, int] | None = None
+    lost: list[LostTime] = field(default_factory=list)
+
+    @property
+    def fits(self) -> dict[int, Fit]:
+        """How its times were made, by epoch."""
+        return {} if self.times is None else self.times.clock.fits
+
+
+Findings = Mapping[str, StreamFindings]
+"""What was found of each recorded stream, by name."""
+
+
+def find_in(
+    path: Path, name: str, stream: StreamRecord, start_ns: int
+) -> StreamFindings:
+    """Read the file of the stream `name`; a fault of the file is a finding too.
+
+    `start_ns` is CLOCK_MONOTONIC at time 0 of the session.
+    """
+    event_like = stream.stream_format.rate is None
+    layout = stream.layout(name)
+    try:
+        with StreamReader(path, layout) as reader:
+            clock = stream_clock(reader, stream, start_ns)
+            times = StreamTimes(path, layout, clock, start_ns)
+            return _found(reader, times, event_like=event_like)
+    except StreamFileError as error:
+        fault, missing = str(error), isinstance(error, MissingStreamFileError)
+    except (OSError, KeyError) as error:
+        fault, missing = f"the file is damaged: {error}", False
+    return StreamFindings(
+        StreamFacts(None, fault, missing=missing, event_like=event_like)
+    )
+
+
+def _found(
+    reader: StreamReader, times: StreamTimes, *, event_like: bool
+) -> StreamFindings:
+    reader.check_readable()
+    uneven = reader.uneven_datasets()
+    if uneven:
+        raise StreamFileError("; ".join(uneven))
+    ledger = reader.ledger()
+    ends = times.at(reader, [0, reader.rows - 1])
+    by_row_times = times.clock.axis is Axis.DEVICE
+    facts = StreamFacts(
+        ledger,
+        event_like=event_like,
+        contradictions=tuple(reader.contradictions()),
+        alignment_error=times.clock.error,
+        untimed=reader.untimed_rows() if by_row_times else 0,
+    )
+    return StreamFindings(
+        facts,
+        times,
+        first_time=ends.get(0),
+        last_time=ends.get(reader.rows - 1),
+        host_span=reader.block_span(),
+        lost=times.lost(reader, ledger.intervals),
+    )
+
+
+def with_coverage(findings: Findings) -> Findings:
+    """Say of each regular stream how much later and earlier than others it was there.
+
+    By the host times of the blocks, which no alignment can spoil.
+    """
+    spans = {
+        name: found.host_span
+        for name, found in findings.items()
+        if found.host_span is not None and not found.facts.event_like
+    }
+    begin = min((first for first, _ in spans.values()), default=0)
+    end = max((last for _, last in spans.values()), default=0)
+    covered = {
+        name: replace(
+            findings[name],
+            facts=replace(
+                findings[name].facts,
+                begins_late=(first - begin) / 1e9,
+                ends_early=(end - last) / 1e9,
+            ),
+        )
+        for name, (first, last) in spans.items()
+    }
+    return {**findings, **covered}
