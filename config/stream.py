@@ -2,11 +2,33 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue, PositiveInt
+from pydantic import AfterValidator, Field, JsonValue, PositiveInt
 
 from rigd.config.base import Model
 from rigd.config.names import StreamName
 from rigd.config.units import ByteSize, Seconds
+
+
+LONGEST_SOCKET_PATH = 107
+"""Bytes of the longest path of a socket, see unix(7)."""
+
+
+def _is_local(endpoint: str) -> str:
+    kind, _, path = endpoint.partition("://")
+    if kind != "ipc":
+        raise ValueError(
+            f"`{endpoint}` is not `ipc://<path>`: samples travel on one host only, "
+            "since tcp:// without keys would take anybody's"
+        )
+    if not path.startswith("/") or len(path.encode()) > LONGEST_SOCKET_PATH:
+        raise ValueError(
+            f"`{path}` is not an absolute path of at most {LONGEST_SOCKET_PATH} bytes"
+        )
+    return endpoint
+
+
+Endpoint = Annotated[str, AfterValidator(_is_local)]
+"""A place to listen at on this host, `ipc://` and an absolute path."""
 
 
 class TimeSeriesType(Model):
@@ -95,5 +117,8 @@ class Stream(Model):
     """Smallest meaningful difference in `unit`; default: unknown (-1 in NWB)."""
     storage: Storage = Field(default_factory=Storage)
     """Chunk shape and compression."""
+    endpoint: Endpoint | None = None
+    """Where the writer listens, `ipc://<path>`: for a foreign sender (driver
+    `external`) that has to know the place; default: a socket of the session's own."""
     ring: Ring = Field(default_factory=Ring)
     """Memory at the source for what is not yet acknowledged."""
