@@ -116,6 +116,15 @@ def _device_model(nwbfile: NWBFile, device: Device | Probe) -> Any:
     )
 
 
+def probes_of(
+    streams: Iterable[Stream], probes: Mapping[str, Probe]
+) -> dict[str, Probe]:
+    """Pick the probes that the streams record from."""
+    types = [stream.nwb for stream in streams]
+    names = [nwb.probe for nwb in types if isinstance(nwb, ElectricalSeriesType)]
+    return {name: probes[name] for name in names}
+
+
 def add_probes(nwbfile: NWBFile, probes: Mapping[str, Probe]) -> dict[str, list[int]]:
     """Add all probes of the file: device, group and electrodes in channel order.
 
@@ -206,9 +215,9 @@ def add_series(
     *,
     data: Any,
     times: SeriesTimes,
-    description: str,
-    electrodes: Sequence[int] = (),
-    device: NwbDevice | None = None,
+    about_times: str,
+    electrodes: Mapping[str, Sequence[int]],
+    device: NwbDevice,
 ) -> None:
     """Add a stream, other than a table, to the acquisition.
 
@@ -219,18 +228,18 @@ def add_series(
         found: Its format.
         data: What pynwb is to write or to link.
         times: Its times.
-        description: What is recorded, and what its times are.
-        electrodes: Rows of the electrodes of its channels (ElectricalSeries).
-        device: The device it comes from (ImageSeries).
+        about_times: What these times are.
+        electrodes: Rows of the electrodes of each probe (`add_probes`).
+        device: The device it comes from.
 
     Raises:
         NotStorableError: There are more or fewer electrodes than channels.
 
     """
-    common = {
+    common: dict[str, Any] = {
         "name": name,
         "data": data,
-        "description": description,
+        "description": _description(stream, about_times),
         **scale(stream, found),
         **times.arguments(),
     }
@@ -238,12 +247,9 @@ def add_series(
         common["comments"] = "channels: " + ", ".join(found.channel_names)
     nwb = stream.nwb
     if isinstance(nwb, ElectricalSeriesType):
-        check_channels(name, found, nwb.probe, len(electrodes))
-        common.pop("unit")
-        region = nwbfile.create_electrode_table_region(
-            region=list(electrodes), description=f"channels of {name}, in order"
-        )
-        series = ElectricalSeries(electrodes=region, filtering=nwb.filtering, **common)
+        rows = electrodes[nwb.probe]
+        check_channels(name, found, nwb.probe, len(rows))
+        series = _electrical_series(nwbfile, nwb, rows, common)
     elif isinstance(nwb, SpatialSeriesType):
         series = SpatialSeries(reference_frame=nwb.reference_frame, **common)
     elif isinstance(nwb, ImageSeriesType):
@@ -253,15 +259,33 @@ def add_series(
     nwbfile.add_acquisition(series)
 
 
+def _description(stream: Stream, about_times: str) -> str:
+    return f"{stream.description.rstrip('.')}. {about_times}"
+
+
+def _electrical_series(
+    nwbfile: NWBFile,
+    nwb: ElectricalSeriesType,
+    rows: Sequence[int],
+    common: Mapping[str, Any],
+) -> ElectricalSeries:
+    region = nwbfile.create_electrode_table_region(
+        region=list(rows), description=f"channels of {common['name']}, in order"
+    )
+    # NWB fixes the unit to volts and takes none.
+    given = {key: value for key, value in common.items() if key != "unit"}
+    return ElectricalSeries(electrodes=region, filtering=nwb.filtering, **given)
+
+
 def add_table(
     nwbfile: NWBFile,
     name: str,
-    nwb: EventsTableType,
+    stream: Stream,
     *,
     ids: Any,
     timestamps: Any,
     columns: Mapping[str, Any],
-    description: str,
+    about_times: str,
     source: str,
 ) -> None:
     """Add an event-like stream with named fields to the events.
@@ -269,14 +293,15 @@ def add_table(
     Args:
         nwbfile: The file to add it to.
         name: Name of the stream.
-        nwb: What each column means.
+        stream: Its settings, of NWB type EventsTable.
         ids: Numbers of the rows: what pynwb is to write or to link.
         timestamps: Times of the rows, likewise.
         columns: The fields of the stream, likewise.
-        description: What is recorded, and what its times are.
+        about_times: What these times are.
         source: Name of the device.
 
     """
+    meaning = stream.nwb.columns if isinstance(stream.nwb, EventsTableType) else {}
     vectors = [
         TimestampVectorData(
             name="timestamp", description="Time of the event (s)", data=timestamps
@@ -284,12 +309,12 @@ def add_table(
     ]
     for field, data in columns.items():
         kind = DurationVectorData if field == "duration" else VectorData
-        text = nwb.columns.get(field, field)
+        text = meaning.get(field, field)
         vectors.append(kind(name=field, description=text, data=data))
     nwbfile.add_events_table(
         EventsTable(
             name=name,
-            description=description,
+            description=_description(stream, about_times),
             source_description=source,
             id=ElementIdentifiers(name="id", data=ids),
             columns=vectors,

@@ -14,13 +14,12 @@ from typing import Any
 import h5py
 from hdmf.backends.hdf5 import H5DataIO
 from pynwb import NWBHDF5IO, NWBFile
+from pynwb.device import Device as NwbDevice
 
 from rigd.config.faults import ConfigurationError
 from rigd.config.load import load_session
 from rigd.config.paths import SessionPaths
-from rigd.config.probe import Probe
 from rigd.config.session import Session
-from rigd.config.stream import ElectricalSeriesType, EventsTableType
 from rigd.daemon.nwb_objects import (
     SeriesTimes,
     add_device,
@@ -29,6 +28,7 @@ from rigd.daemon.nwb_objects import (
     add_table,
     name_columns,
     nwb_file,
+    probes_of,
 )
 from rigd.daemon.session_record import SessionRecord, sync_to_disk
 from rigd.daemon.storable import NotStorableError, check_storable
@@ -37,19 +37,22 @@ from rigd.streams.stream_layout import DatasetLayout, StreamLayout
 from rigd.streams.sync_group import add_sync, growing
 
 NOMINAL_TIMES = (
-    "Times in this file are nominal: row number divided by the nominal rate, so "
-    "neither lost samples nor the drift of the device's clock show. Aligned times: "
-    "{session}."
+    "Times in this file are nominal: row number divided by the nominal rate, so neither "
+    "lost samples nor the drift of the device show. The session file has aligned times."
 )
 DEVICE_TIMES = (
     "Times in this file are seconds of the device's own clock, NaN where it gave none. "
-    "Aligned times: {session}."
+    "The session file has aligned times."
 )
 
 FILTERS: dict[str, dict[str, Any]] = {
     "none": {},
     "gzip": {"compression": "gzip", "compression_opts": GZIP_LEVEL, "shuffle": True},
 }
+
+
+UNUSABLE = (OSError, ValueError)
+"""Raised where `record.json` is missing, unreadable or not what it should be."""
 
 
 class PrepareError(Exception):
@@ -74,25 +77,18 @@ def prepare(paths: SessionPaths, session: Session, record: SessionRecord) -> lis
     """Make the stream files of `record`; see `prepare_stream_files`."""
     for name, stream in record.streams.items():
         check_storable(name, session.rig.streams[name], stream.stream_format)
-    nwbfiles = [_describe(paths, session, record, name) for name in record.streams]
+    nwbfiles = {name: _describe(session, record, name) for name in record.streams}
     return [
-        _make(paths.folder / stream.file, stream.layout(name), nwbfile)
-        for (name, stream), nwbfile in zip(
-            record.streams.items(), nwbfiles, strict=True
-        )
+        _make(paths.folder / stream.file, stream.layout(name), nwbfiles[name])
+        for name, stream in record.streams.items()
     ]
 
 
 # --- what is in it --------------------------------------------------------------------
 
 
-def _describe(
-    paths: SessionPaths, session: Session, record: SessionRecord, name: str
-) -> NWBFile:
+def _describe(session: Session, record: SessionRecord, name: str) -> NWBFile:
     """Describe the file of one stream, with its empty datasets."""
-    found = record.streams[name].stream_format
-    layout = record.streams[name].layout(name)
-    stream = session.rig.streams[name]
     device_name = record.streams[name].device
     nwbfile = nwb_file(
         session,
@@ -101,23 +97,45 @@ def _describe(
         description=f"{session.description} (stream {name} alone)",
     )
     device = add_device(nwbfile, device_name, session.rig.devices[device_name])
-    times = DEVICE_TIMES if found.rate is None else NOMINAL_TIMES
-    text = f"{stream.description}. {times.format(session=paths.session_file.name)}"
-    if isinstance(stream.nwb, EventsTableType):
-        add_table(
-            nwbfile,
-            name,
-            stream.nwb,
-            ids=_empty(layout.ids),
-            timestamps=_empty(layout.timestamps),
-            columns={str(c.field): _empty(c, layout.compression) for c in layout.data},
-            description=text,
-            source=device_name,
-        )
-        return nwbfile
-    probes: dict[str, Probe] = {}
-    if isinstance(stream.nwb, ElectricalSeriesType):
-        probes = {stream.nwb.probe: session.rig.probes[stream.nwb.probe]}
+    if record.streams[name].nwb_type == "EventsTable":
+        _add_empty_table(nwbfile, session, record, name)
+    else:
+        _add_empty_series(nwbfile, session, record, name, device)
+    return nwbfile
+
+
+def _add_empty_table(
+    nwbfile: NWBFile, session: Session, record: SessionRecord, name: str
+) -> None:
+    stream = session.rig.streams[name]
+    layout = record.streams[name].layout(name)
+    add_table(
+        nwbfile,
+        name,
+        stream,
+        ids=_empty(layout.ids),
+        timestamps=_empty(layout.timestamps),
+        columns={str(c.field): _empty(c, layout.compression) for c in layout.data},
+        about_times=DEVICE_TIMES,
+        source=record.streams[name].device,
+    )
+
+
+def _add_empty_series(
+    nwbfile: NWBFile,
+    session: Session,
+    record: SessionRecord,
+    name: str,
+    device: NwbDevice,
+) -> None:
+    stream = session.rig.streams[name]
+    found = record.streams[name].stream_format
+    layout = record.streams[name].layout(name)
+    probes = probes_of([stream], session.rig.probes)
+    try:
+        electrodes = add_probes(nwbfile, probes)
+    except ValueError as error:
+        raise PrepareError(f"stream `{name}`: {error}") from error
     add_series(
         nwbfile,
         name,
@@ -125,13 +143,10 @@ def _describe(
         found,
         data=_empty(layout.data[0], layout.compression),
         times=SeriesTimes(found.rate, _empty(layout.timestamps)),
-        description=text,
-        electrodes=[
-            row for rows in add_probes(nwbfile, probes).values() for row in rows
-        ],
+        about_times=DEVICE_TIMES if found.rate is None else NOMINAL_TIMES,
+        electrodes=electrodes,
         device=device,
     )
-    return nwbfile
 
 
 def _empty(dataset: DatasetLayout | None, compression: str = "none") -> H5DataIO | None:
@@ -179,8 +194,8 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         prepare_stream_files(Path(arguments[0]))
-    except (ConfigurationError, NotStorableError, PrepareError, OSError) as error:
-        print(f"prepare: {error}", file=sys.stderr)
+    except (ConfigurationError, NotStorableError, PrepareError, *UNUSABLE) as error:
+        print("prepare:", " ".join(str(error).split()), file=sys.stderr)
         return 1
     return 0
 

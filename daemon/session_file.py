@@ -9,7 +9,7 @@ Streams without a row are linked like others: there is a series, and it is empty
 stream whose file can't be read is left out; the table `ledger` has it, and why.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,7 @@ from hdmf.backends.hdf5 import H5DataIO
 from pynwb import NWBHDF5IO, NWBFile
 
 from rigd.config.paths import SessionPaths
-from rigd.config.probe import Probe
 from rigd.config.session import Session
-from rigd.config.stream import ElectricalSeriesType, EventsTableType
 from rigd.daemon.links import audit
 from rigd.daemon.nwb_objects import (
     SeriesTimes,
@@ -34,6 +32,7 @@ from rigd.daemon.nwb_objects import (
     add_table,
     name_columns,
     nwb_file,
+    probes_of,
 )
 from rigd.daemon.own_data import ROWS_AT_ONCE, OwnData, RowsError
 from rigd.daemon.raw_clocks import raw_clock
@@ -141,63 +140,64 @@ def _describe(
     )
     for name, device in session.rig.devices.items():
         add_device(nwbfile, name, device)
-    electrodes = add_probes(nwbfile, _probes(session, sources))
+    recorded = [session.rig.streams[name] for name in sources]
+    try:
+        electrodes = add_probes(nwbfile, probes_of(recorded, session.rig.probes))
+    except ValueError as error:
+        raise SessionFileError(str(error)) from error
     for entry in entries:
         if entry.name in sources:
-            source = sources[entry.name]
-            _add_stream(nwbfile, session, own, entry, source, electrodes)
+            columns = _columns(entry, sources[entry.name])
+            if entry.record.nwb_type == "EventsTable":
+                _add_table(nwbfile, session, own, entry, columns)
+            else:
+                _add_series(nwbfile, session, own, entry, columns["data"], electrodes)
     return nwbfile
 
 
-def _probes(session: Session, streams: Iterable[str]) -> dict[str, Probe]:
-    """The probes that the streams record from."""
-    types = [session.rig.streams[name].nwb for name in streams]
-    names = [nwb.probe for nwb in types if isinstance(nwb, ElectricalSeriesType)]
-    return {name: session.rig.probes[name] for name in names}
-
-
-def _add_stream(
+def _add_table(
     nwbfile: NWBFile,
     session: Session,
     own: OwnData,
     entry: StreamEntry,
-    source: h5py.File,
-    electrodes: Mapping[str, list[int]],
+    columns: Mapping[str, h5py.Dataset],
 ) -> None:
-    """Add one stream: its datasets linked, its times the file's own."""
-    stream = session.rig.streams[entry.name]
-    description = f"{stream.description}. {ALIGNED_TIMES}"
-    columns = _columns(entry, source)
     rows = len(next(iter(columns.values())))
-    times = own.add(f"times of stream `{entry.name}`", entry.times(), (rows,))
-    nwb = stream.nwb
-    if isinstance(nwb, EventsTableType):
-        add_table(
-            nwbfile,
-            entry.name,
-            nwb,
-            ids=own.add("row numbers", _row_numbers(rows), (rows,), np.int64),
-            timestamps=times,
-            columns={
-                name: _column(own, name, column) for name, column in columns.items()
-            },
-            description=description,
-            source=entry.record.device,
-        )
-        return
+    add_table(
+        nwbfile,
+        entry.name,
+        session.rig.streams[entry.name],
+        ids=own.add("row numbers", _row_numbers(rows), (rows,), np.int64),
+        timestamps=_own_times(own, entry, rows),
+        columns={name: _column(own, name, column) for name, column in columns.items()},
+        about_times=ALIGNED_TIMES,
+        source=entry.record.device,
+    )
+
+
+def _add_series(
+    nwbfile: NWBFile,
+    session: Session,
+    own: OwnData,
+    entry: StreamEntry,
+    data: h5py.Dataset,
+    electrodes: Mapping[str, Sequence[int]],
+) -> None:
     add_series(
         nwbfile,
         entry.name,
-        stream,
+        session.rig.streams[entry.name],
         entry.record.stream_format,
-        data=H5DataIO(columns["data"], link_data=True),
-        times=SeriesTimes(timestamps=times),
-        description=description,
-        electrodes=electrodes[nwb.probe]
-        if isinstance(nwb, ElectricalSeriesType)
-        else (),
+        data=H5DataIO(data, link_data=True),
+        times=SeriesTimes(timestamps=_own_times(own, entry, len(data))),
+        about_times=ALIGNED_TIMES,
+        electrodes=electrodes,
         device=nwbfile.devices[entry.record.device],
     )
+
+
+def _own_times(own: OwnData, entry: StreamEntry, rows: int) -> H5DataIO:
+    return own.add(f"times of stream `{entry.name}`", entry.times(), (rows,))
 
 
 def _columns(entry: StreamEntry, source: h5py.File) -> dict[str, h5py.Dataset]:
