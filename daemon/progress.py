@@ -89,7 +89,7 @@ def _summary_row(stream: StreamSummary) -> list[str]:
         "-" if stream.seconds is None else f"{stream.seconds:.3f}",
         rate_text(stream.rate),
         count_text(stream.lost),
-        size_text(stream.bytes),
+        "-" if stream.bytes is None else size_text(stream.bytes),
         stream.verdict,
     ]
 

@@ -16,8 +16,10 @@ def size_text(count: float) -> str:
     return f"{count:.{decimals}f} {SIZES[unit]}"
 
 
-def count_text(count: int) -> str:
-    """`1 234 567`: digits in groups of three."""
+def count_text(count: int | None) -> str:
+    """`1 234 567`: digits in groups of three; `-` where it is not known."""
+    if count is None:
+        return "-"
     return f"{count:,}".replace(",", " ")
 
 

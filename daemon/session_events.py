@@ -86,13 +86,14 @@ class StreamSummary(Model):
     """What became of one stream."""
 
     stream: str
-    rows: int
+    rows: int | None
+    """None, here and below: unknown."""
     seconds: float | None = None
     """From its first to its last row."""
     rate: float | None = None
     """Rows per second over that time."""
-    lost: int
-    bytes: int
+    lost: int | None
+    bytes: int | None
     """Size of its file."""
     verdict: str
 
@@ -102,8 +103,7 @@ class Summary(Model):
 
     event: Literal["summary"] = "summary"
     folder: str
-    verdict: str | None
-    """None: the session was not finalized."""
+    verdict: str
     reasons: list[str]
     streams: list[StreamSummary]
 

@@ -21,10 +21,11 @@ PROGRESS_EVERY = 60.0
 def stamp(
     logger: object, method: str, entry: Mapping[str, object]
 ) -> Mapping[str, object]:
-    """Put time (UTC), CLOCK_MONOTONIC (ns) and level in front of an entry."""
+    """Put time (UTC), CLOCK_MONOTONIC (ns), level and event in front of an entry."""
     now = datetime.now(UTC).isoformat(timespec="microseconds")
+    what = {"level": method, "event": entry["event"]}
     return {
-        "time": now, "monotonic_ns": time.monotonic_ns(), "level": method, **entry
+        "time": now, "monotonic_ns": time.monotonic_ns(), **what, **entry
     }  # fmt: skip
 
 
@@ -77,13 +78,19 @@ class SessionLog:
         return self._lines[process] <= MOST_LINES
 
     def close(self) -> None:
-        """Say how much was left out; close."""
+        """Say how much was left out; close. A full disk is no error here either."""
+        try:
+            self._say_what_was_left_out()
+            self._file.close()
+        except OSError:
+            return
+
+    def _say_what_was_left_out(self) -> None:
         for process, lines in self._lines.items():
             if lines > MOST_LINES:
                 self._log.warning(
                     "output left out", process=process, lines=lines - MOST_LINES
                 )
-        self._file.close()
 
 
 LEVELS = {"info": 20, "warning": 30, "error": 40}

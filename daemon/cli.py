@@ -1,0 +1,153 @@
+"""The command line: what is asked, in which words, with which help.
+
+The work is done by `rigd.daemon.commands`, which is imported inside the commands, so
+that `rigd --help` does not wait for libraries.
+"""
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+app = typer.Typer(
+    name="rigd",
+    help="Record the devices of a rig into linked NWB files.",
+    epilog="Exit codes: 0 good; 1 the work failed, or the verdict is below complete; "
+    "2 wrong usage; 78 bad configuration.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Write JSON for programs, one object a line.")
+]
+SessionFolder = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DIR", exists=True, file_okay=False, help="A session folder."
+    ),
+]
+
+
+def _duration(text: str) -> float:
+    from pydantic import TypeAdapter, ValidationError
+
+    from rigd.config.units import Seconds
+
+    try:
+        seconds = TypeAdapter[float](Seconds).validate_python(text)
+    except ValidationError as error:
+        what = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise typer.BadParameter(what) from None
+    if seconds == 0:
+        raise typer.BadParameter(f"`{text}` is no time at all")
+    return seconds
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"rigd {version('rigd')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _rigd(
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=_print_version,
+            is_eager=True,
+            help="Say the version and leave.",
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(
+    epilog="Examples: rigd record session.yaml · "
+    "rigd record session.yaml --duration '10 min' --data-root /data"
+)
+def record(
+    session: Annotated[
+        Path, typer.Argument(metavar="SESSION.yaml", help="The session file.")
+    ],
+    duration: Annotated[
+        float | None,
+        typer.Option(
+            parser=_duration,
+            metavar="TIME",
+            help="Stop after this long: seconds, or with unit as in '10 min'. "
+            "Default: as in the session file, else until Ctrl-C.",
+        ),
+    ] = None,
+    data_root: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Make the session folder in DIR, which must exist."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Plain lines, no live table.")
+    ] = False,
+) -> None:
+    """Record one session here and now: check, record, finalize, say the verdict.
+
+    Ctrl-C (or SIGTERM) ends it in good order.
+    """
+    from rigd.daemon import commands
+
+    raise typer.Exit(
+        commands.record(session, duration, data_root, as_json=as_json, plain=plain)
+    )
+
+
+@app.command(epilog="Example: rigd finalize data/20261125-142501")
+def finalize(folder: SessionFolder, as_json: AsJson = False) -> None:
+    """Make (again) the session file and the verdict of a recorded session."""
+    from rigd.daemon import commands
+
+    raise typer.Exit(commands.finalize(folder, as_json=as_json))
+
+
+@app.command(epilog="Example: rigd verify data/20261125-142501 --json")
+def verify(folder: SessionFolder, as_json: AsJson = False) -> None:
+    """Compare a session folder with its manifest: files, digests, links."""
+    from rigd.daemon import commands
+
+    raise typer.Exit(commands.verify(folder, as_json=as_json))
+
+
+@app.command(epilog="Examples: rigd drivers · rigd drivers simulated")
+def drivers(
+    name: Annotated[
+        str | None, typer.Argument(help="Show the settings of this driver.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what can be recorded, or the settings of one driver."""
+    from rigd.daemon import commands
+
+    raise typer.Exit(commands.drivers(name, as_json=as_json))
+
+
+@app.command(epilog="Example: rigd schema session > session.schema.json")
+def schema(
+    what: Annotated[
+        Literal["session", "rig"], typer.Argument(help="Which file.")
+    ] = "session",
+) -> None:
+    """Print the JSON Schema of session or rig files, for editors."""
+    from rigd.daemon import commands
+
+    raise typer.Exit(commands.schema(what))
+
+
+def main() -> None:
+    """Run the command line; the exit code is the answer."""
+    app()

@@ -1,0 +1,192 @@
+"""What the commands do. Each returns its exit code."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from rigd.config.faults import ConfigurationError
+from rigd.config.load import load_session
+from rigd.config.session import Session
+from rigd.daemon.driver_table import (
+    DriverEntry,
+    OptionEntry,
+    driver_entries,
+    driver_entry,
+)
+from rigd.daemon.processes import Processes
+from rigd.daemon.progress import observer_for
+from rigd.daemon.recording import (
+    AbortedError,
+    NotFinalizedError,
+    NotStartedError,
+    Recording,
+)
+from rigd.daemon.runtime_folder import RuntimeFolder, RuntimeFolderError
+from rigd.daemon.session_events import Observer
+from rigd.daemon.session_folder import DataRootError, SessionFolderError
+from rigd.daemon.session_summary import read_step
+from rigd.daemon.unix_signals import Signals
+from rigd.streams.messages import Notice
+from rigd.streams.registry import DriverError, InstalledDrivers
+
+GOOD, FAILED, USAGE, BAD_CONFIGURATION = 0, 1, 2, 78
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def record(
+    path: Path,
+    duration: float | None,
+    data_root: Path | None,
+    *,
+    as_json: bool,
+    plain: bool,
+) -> int:
+    """Run one session; see `rigd record --help`."""
+    observer = observer_for(sys.stdout, as_json=as_json, plain=plain)
+    try:
+        session = load_session(path, InstalledDrivers())
+        verdict = _run(_adapted(session, duration, data_root), observer)
+    except (ConfigurationError, DataRootError) as error:
+        return _fail(error, BAD_CONFIGURATION, observer if as_json else None)
+    except (
+        SessionFolderError,
+        RuntimeFolderError,
+        NotStartedError,
+        AbortedError,
+        NotFinalizedError,
+    ) as error:
+        return _fail(error, FAILED, observer if as_json else None)
+    return GOOD if verdict == "complete" else FAILED
+
+
+def _adapted(
+    session: Session, duration: float | None, data_root: Path | None
+) -> Session:
+    """Let what the command line says go before what the file says."""
+    changes: dict[str, Any] = {}
+    if duration is not None:
+        changes["duration"] = duration
+    if data_root is not None:
+        changes["data_root"] = data_root.absolute()
+    return session.model_copy(update=changes)
+
+
+def _run(session: Session, observer: Observer) -> str:
+    runtime = RuntimeFolder(os.environ)
+    try:
+        with (
+            Signals(STOP_SIGNALS) as signals,
+            closing(Processes(runtime.socket("_control"))) as processes,
+        ):
+            recording = Recording(
+                session, runtime=runtime, processes=processes, observers=[observer]
+            )
+            processes.watch(signals.fileno(), lambda: _obey(signals, recording))
+            return recording.run().verdict
+    finally:
+        runtime.remove()
+
+
+def _obey(signals: Signals, recording: Recording) -> None:
+    for number in signals.take():
+        if number == signal.SIGINT:
+            recording.interrupt()
+        else:
+            recording.stop(f"stopped by {signal.Signals(number).name}")
+
+
+def _fail(error: Exception, code: int, program: Observer | None) -> int:
+    """Say what went wrong to the person, and to a program that reads JSON."""
+    print(f"rigd: {error}", file=sys.stderr)
+    if program is not None:
+        program.observe(Notice(level="error", text=str(error)))
+    return code
+
+
+def finalize(folder: Path, *, as_json: bool) -> int:
+    """Run the finalizer on a session folder; see `rigd finalize --help`."""
+    command = [sys.executable, "-m", "rigd.daemon.finalizer", str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as finalizer:
+        for line in finalizer.stdout or ():
+            step = read_step(line)
+            if as_json or step is None:
+                print(line, end="", flush=True)
+            else:
+                print(step.step, step.stream or "", flush=True)
+    return GOOD if finalizer.returncode == 0 else FAILED
+
+
+def verify(folder: Path, *, as_json: bool) -> int:
+    """Compare a session folder with its manifest; see `rigd verify --help`."""
+    from rigd.daemon.verify import verify as find_problems
+
+    problems = find_problems(folder)
+    for problem in problems:
+        print(problem.model_dump_json() if as_json else problem)
+    if not problems and not as_json:
+        print(f"{folder}: all files are as they were sealed")
+    return FAILED if problems else GOOD
+
+
+def drivers(name: str | None, *, as_json: bool) -> int:
+    """List drivers, or the settings of one; see `rigd drivers --help`."""
+    try:
+        entries = driver_entries() if name is None else [driver_entry(name)]
+    except DriverError as error:
+        print(f"rigd: {error}", file=sys.stderr)
+        return USAGE
+    if as_json:
+        for entry in entries:
+            print(entry.model_dump_json())
+        return GOOD
+    show = _show_list if name is None else _show_options
+    show(entries, Console())
+    return GOOD
+
+
+def _show_list(entries: list[DriverEntry], console: Console) -> None:
+    table = Table("driver", "what it is", box=None)
+    for entry in entries:
+        style = "" if entry.installed else "yellow"
+        table.add_row(entry.name, Text(entry.description, style))
+    console.print(table)
+
+
+def _show_options(entries: list[DriverEntry], console: Console) -> None:
+    for entry in entries:
+        console.print(Text(f"{entry.name}: {entry.description}"))
+        for title, options in (
+            ("options of the device", entry.options),
+            ("options of a stream", entry.stream_options),
+        ):
+            if options:
+                console.print(_option_table(title, options))
+
+
+def _option_table(title: str, options: list[OptionEntry]) -> Table:
+    table = Table("option", "type", "unit", "default", "meaning", title=title)
+    for option in options:
+        default = "required" if option.required else json.dumps(option.default)
+        cells = (option.name, option.type, option.unit or "", default, option.meaning)
+        table.add_row(*map(Text, cells))
+    return table
+
+
+def schema(what: str) -> int:
+    """Print a JSON Schema; see `rigd schema --help`."""
+    from rigd.config.schema import rig_schema, session_schema
+
+    make: Callable[[], dict[str, Any]] = rig_schema if what == "rig" else session_schema
+    print(json.dumps(make(), indent=2))
+    return GOOD

@@ -1,0 +1,307 @@
+"""The sources and writers of one session: started, heard, ordered, and seen off.
+
+What it means that one of them dies is decided in one place, `Crew._take_end`.
+"""
+
+import os
+from collections.abc import Mapping
+
+from rigd.config.rig import Device
+from rigd.daemon.participants import (
+    FOREIGN_WRITER_RUNGS,
+    Ladder,
+    Order,
+    Source,
+    Writer,
+    has_live_stream,
+)
+from rigd.daemon.processes import Exited, Processes, Said
+from rigd.daemon.session_events import Audience, Level
+from rigd.daemon.session_record import StreamRecord
+from rigd.streams.block import StreamFormat
+from rigd.streams.messages import (
+    Command,
+    Failed,
+    Finished,
+    Notice,
+    Opened,
+    Ready,
+    SourceSpec,
+    SourceStatus,
+    SourceStream,
+    Started,
+    WriterSpec,
+    WriterStatus,
+)
+
+START_ALLOWANCE = 5.0
+"""Seconds for a source process to come up, before its device has to answer."""
+
+READY_LIMIT = 30.0
+"""Seconds for a writer to come up and open its file."""
+
+
+class Crew:
+    """All processes that handle samples."""
+
+    def __init__(self, processes: Processes, audience: Audience) -> None:
+        self.sources: dict[str, Source] = {}
+        self.writers: dict[str, Writer] = {}
+        self._processes = processes
+        self._audience = audience
+        self._ends: dict[str, Exited] = {}
+        self._is_recording = False
+
+    # --- starting -----------------------------------------------------------------
+
+    def start_source(
+        self,
+        name: str,
+        device: Device,
+        *,
+        endpoints: Mapping[str, str],
+        keys: Mapping[str, int],
+        now: float,
+    ) -> None:
+        """Start the source of a device; it opens the device and says `Opened`."""
+        open_by = now + START_ALLOWANCE + device.open_timeout
+        source = Source(name, device, open_by)
+        self.sources[name] = source
+        spec = SourceSpec(
+            device=name,
+            driver=device.driver,
+            options=device.options,
+            streams={
+                stream: SourceStream(
+                    options=settings.options,
+                    endpoint=endpoints[stream],
+                    key=keys[stream],
+                    ring_seconds=settings.ring.time,
+                    ring_bytes=settings.ring.size,
+                )
+                for stream, settings in device.streams.items()
+            },
+            control=self._processes.endpoint,
+            parent=os.getpid(),
+        )
+        self._processes.start(
+            source.name,
+            "rigd.streams.source",
+            name,  # for whoever reads the list of processes
+            first_line=spec.model_dump_json(),
+        )
+
+    def start_writer(
+        self, name: str, stream: StreamRecord, *, path: str, endpoint: str, now: float
+    ) -> None:
+        """Start the writer of a stream; it opens the file and says `Ready`."""
+        writer = Writer(
+            name, stream.device, stream.stream_format.rate, ready_by=now + READY_LIMIT
+        )
+        if self.sources[stream.device].foreign:
+            writer.ladder = Ladder(FOREIGN_WRITER_RUNGS)
+            text = f"`{name}`: a sender may connect to {endpoint}"
+            self._audience.say("info", text, name)
+        self.writers[name] = writer
+        spec = WriterSpec(
+            stream=name,
+            path=path,
+            endpoint=endpoint,
+            key=stream.key,
+            format=stream.format,
+            nwb_type=stream.nwb_type,
+            chunk=stream.chunk,
+            compression=stream.compression,
+            control=self._processes.endpoint,
+            parent=os.getpid(),
+        )
+        self._processes.start(
+            writer.name,
+            "rigd.streams.writer",
+            name,  # for whoever reads the list of processes
+            first_line=spec.model_dump_json(),
+        )
+
+    def start_recording(self) -> None:
+        """Let all devices sample. From now on the end of a process is told."""
+        self._is_recording = True
+        for source in self.sources.values():
+            self._processes.send(source.name, Command(command="start"))
+
+    # --- asking -------------------------------------------------------------------
+
+    def source_faults(self) -> list[str]:
+        """Say why sources can't take part; none: all devices are open."""
+        faults = (s.fault(self._cause(s)) for s in self.sources.values())
+        return [fault for fault in faults if fault is not None]
+
+    def writer_faults(self) -> list[str]:
+        """Say why files are not open; none: all are."""
+        faults = (w.fault(self._cause(w)) for w in self.writers.values())
+        return [fault for fault in faults if fault is not None]
+
+    def _cause(self, participant: Source | Writer) -> str:
+        end = self._ends.get(participant.name)
+        return end.cause if end else "still running"
+
+    @property
+    def has_live_stream(self) -> bool:
+        """Whether anything can still be recorded."""
+        return has_live_stream(self.sources, self.writers)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all processes have ended."""
+        return all(p.over_since is not None for p in self._everyone())
+
+    @property
+    def last_started(self) -> float | None:
+        """CLOCK_MONOTONIC (s) at which the last device began; None: none has."""
+        started = [s.started_ns / 1e9 for s in self.sources.values() if s.started_ns]
+        return max(started, default=None)
+
+    def _everyone(self) -> list[Source | Writer]:
+        return [*self.sources.values(), *self.writers.values()]
+
+    # --- ordering -----------------------------------------------------------------
+
+    def stop(self, now: float) -> None:
+        """Let everyone come to an orderly end; `look_after` sees to it."""
+        for source in self.sources.values():
+            source.ladder.begin(now)
+            if source.foreign:
+                self._begin_to_end_writers(source, now)
+
+    def look_after(self, now: float) -> None:
+        """Give the orders that are due to processes that are to end."""
+        for source in self.sources.values():
+            if source.over_since is not None and not source.foreign:
+                self._begin_to_end_writers(source, now)
+            elif self._nobody_listens_to(source):
+                source.ladder.hurry(Order.QUIT)
+        for participant in self._everyone():
+            if participant.over_since is None:
+                order = participant.ladder.due(now)
+                if order is not None:
+                    self._carry_out(order, participant)
+
+    def _begin_to_end_writers(self, source: Source, now: float) -> None:
+        for stream in source.device.streams:
+            if stream in self.writers:
+                self.writers[stream].ladder.begin(now)
+
+    def _nobody_listens_to(self, source: Source) -> bool:
+        """Whether a source that is to end waits for writers that are gone."""
+        return source.ladder.begun is not None and all(
+            self.writers[stream].over_since is not None
+            for stream in source.device.streams
+            if stream in self.writers
+        )
+
+    def _carry_out(self, order: Order, participant: Source | Writer) -> None:
+        name = participant.name
+        if order is Order.STOP:
+            self._processes.send(name, Command(command="stop"))
+        elif order is Order.QUIT:
+            reason = self._reason_to_quit(participant)
+            self._processes.send(name, Command(command="quit", reason=reason))
+        elif order is Order.TERMINATE:
+            self._audience.say("error", f"{name} does not end and is terminated")
+            self._processes.terminate(name)
+        else:
+            self._processes.kill(name)
+
+    def _reason_to_quit(self, participant: Source | Writer) -> str:
+        if isinstance(participant, Writer):
+            source = self.sources[participant.device]
+            if source.over_since is not None:
+                return f"{source.name} ended, {self._cause(source)}"
+            return "its sender did not stop in time"
+        if not self._nobody_listens_to(participant):
+            text = f"{participant.name} did not stop in time and is told to leave"
+            self._audience.say("warning", text)
+        return "did not stop in time"
+
+    # --- hearing ------------------------------------------------------------------
+
+    def take_word(self, said: Said, now: float) -> None:
+        """Note what a process said of itself."""
+        kind, _, name = said.child.partition(":")
+        if kind == "source" and name in self.sources:
+            self._take_word_of_source(self.sources[name], said)
+        elif kind == "writer" and name in self.writers:
+            self._take_word_of_writer(self.writers[name], said, now)
+
+    def _take_word_of_source(self, source: Source, said: Said) -> None:
+        event = said.event
+        if isinstance(event, Opened):
+            source.formats = {
+                name: StreamFormat.from_json(form)
+                for name, form in event.formats.items()
+            }
+            source.foreign = event.foreign
+        elif isinstance(event, Started):
+            source.started_ns = event.host_ns
+        elif isinstance(event, SourceStatus) and event.stream in self.writers:
+            self.writers[event.stream].sent = event
+        elif isinstance(event, Notice):
+            self._pass_on(event, source.name)
+        elif isinstance(event, Failed):
+            source.error = event.error
+        elif isinstance(event, Finished):
+            source.finished = True
+
+    def _take_word_of_writer(self, writer: Writer, said: Said, now: float) -> None:
+        event = said.event
+        if isinstance(event, Ready):
+            writer.ready = True
+        elif isinstance(event, WriterStatus):
+            self._take_status(writer, event, now)
+        elif isinstance(event, Notice):
+            self._pass_on(event, writer.name)
+        elif isinstance(event, Failed):
+            writer.error = event.error
+        elif isinstance(event, Finished):
+            writer.finished = True
+            if event.reason:
+                text = f"`{writer.stream}` ended early: {event.reason}"
+                self._audience.say("warning", text, writer.stream)
+
+    def _take_status(self, writer: Writer, status: WriterStatus, now: float) -> None:
+        """A writer that gets on gives itself and its source more time to end."""
+        before, writer.written = writer.written, status
+        if before is None or status.acknowledged_rows > before.acknowledged_rows:
+            writer.ladder.moved = self.sources[writer.device].ladder.moved = now
+
+    def _pass_on(self, notice: Notice, name: str) -> None:
+        text = f"{name}: {notice.text}"
+        self._audience.tell(notice.model_copy(update={"text": text}))
+
+    def take_end(self, end: Exited, now: float) -> None:
+        """Note the end of a process; say so if it was not a regular one.
+
+        The others go on. A policy that starts it again would be asked here.
+        """
+        for participant in self._everyone():
+            if participant.name == end.child:
+                self._ends[end.child] = end
+                participant.over_since = now
+                regular = participant.finished and end.code == 0
+                if self._is_recording and not regular:
+                    self._audience.say("error", _obituary(participant, end))
+
+    def say_what_is_missing(self, seconds: float) -> None:
+        """Name streams that deliver nothing `seconds` after the start, once each."""
+        for writer in self.writers.values():
+            missing = writer.missing(seconds)
+            if missing is not None and writer.over_since is None:
+                writer.was_missed = True
+                level: Level = "info" if writer.rate is None else "warning"
+                self._audience.say(level, f"`{writer.stream}` {missing}", writer.stream)
+
+
+def _obituary(participant: Source | Writer, end: Exited) -> str:
+    if participant.error is not None:
+        return f"{end.child} has died: {participant.error}"
+    lines = [f"    {line}" for line in end.last_lines]
+    return "\n".join([f"{end.child} has died, {end.how}", *lines])

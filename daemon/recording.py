@@ -1,0 +1,426 @@
+"""One session from its settings to its verdict, without a word to the terminal.
+
+    check -> arm -> record -> drain -> finalize
+
+Nothing here handles a sample: the crew of sources and writers does.
+"""
+
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from rigd.config.dump import dump_session
+from rigd.config.paths import SessionPaths
+from rigd.config.session import Session
+from rigd.daemon.crew import Crew
+from rigd.daemon.manifest import ManifestError
+from rigd.daemon.processes import (
+    Complained,
+    Exited,
+    Garbled,
+    Happening,
+    Printed,
+    Processes,
+    Said,
+)
+from rigd.daemon.progress_report import ProgressReport
+from rigd.daemon.runtime_folder import RuntimeFolder
+from rigd.daemon.session_events import (
+    Audience,
+    FolderMade,
+    Observer,
+    Output,
+    StateChanged,
+    Summary,
+)
+from rigd.daemon.session_folder import (
+    check_data_root,
+    make_session_folder,
+    remove_session_folder,
+)
+from rigd.daemon.session_log import SessionLog
+from rigd.daemon.session_record import SessionRecord, StreamRecord
+from rigd.daemon.session_start import read_clocks, software_versions, stream_key
+from rigd.daemon.session_state import FIRST, Event, State, next_state
+from rigd.daemon.session_summary import read_step, read_summary
+from rigd.streams.block import StreamFormat
+from rigd.streams.messages import Notice
+
+PREPARE, FINALIZER = "prepare", "finalizer"
+"""Names of the two helpers that use pynwb."""
+
+PROGRESS_EVERY = 0.5
+"""Seconds between two progress events."""
+
+GIVE_UP_LIMIT = 2.0
+"""Seconds that processes have to end when the session does not start."""
+
+
+class NotStartedError(Exception):
+    """The session did not start: nothing was recorded, nothing is left behind."""
+
+
+class AbortedError(Exception):
+    """The orderly end was cut short on request; what was written stands."""
+
+
+class NotFinalizedError(Exception):
+    """The data stand, but the session file could not be made."""
+
+
+class Recording:
+    """Runs one session in the calling thread (the main one: it starts processes)."""
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        runtime: RuntimeFolder,
+        processes: Processes,
+        observers: Sequence[Observer],
+    ) -> None:
+        """Plan the session; nothing is touched before `run`.
+
+        Args:
+            session: The checked settings.
+            runtime: Where the sockets go.
+            processes: Starts the children; its control socket is theirs.
+            observers: Told of everything that happens.
+
+        """
+        name = session.resolved_id(datetime.now().astimezone())
+        root = session.data_root or session.rig.data_root
+        self.paths = SessionPaths(root / name, session.subject.id, name)
+        self.state = FIRST
+        self._session = session.model_copy(update={"id": name})
+        self._identifier = str(uuid.uuid4())
+        self._runtime = runtime
+        self._processes = processes
+        self._audience = Audience(observers)
+        self._log: SessionLog | None = None
+        self._crew = Crew(processes, self._audience)
+        self._helpers: dict[str, Exited] = {}
+        self._stop_reason: str | None = None
+        self._abort_announced = False
+        self._abort = False
+        self._report = ProgressReport(self._crew.writers, session.duration)
+        self._started = 0.0
+        self._reported = 0.0
+
+    # --- verbs --------------------------------------------------------------------
+
+    def run(self) -> Summary:
+        """Record until stopped or over; return what became of the session.
+
+        Raises:
+            DataRootError: The data root is not usable.
+            SessionFolderError: The session folder exists or can't be made.
+            NotStartedError: A device or a stream file is not ready.
+            AbortedError: `interrupt` was called once too often.
+            NotFinalizedError: The finalizer did not come to its end.
+
+        """
+        self._move(Event.REQUESTED)
+        try:
+            return self._run()
+        except AbortedError as error:
+            self._give_up(Event.ABORTED, error)
+            raise
+        except Exception as error:
+            self._give_up(Event.FAILED, error)
+            raise
+        finally:
+            self._end_everything()
+
+    def stop(self, reason: str) -> None:
+        """End the recording in good order; before its first sample, do not begin."""
+        if self._stop_reason is None:
+            self._stop_reason = reason
+
+    def interrupt(self) -> None:
+        """Stop like a person at the keyboard: again to be warned, again to abort."""
+        if self._stop_reason is None:
+            self.stop("stopped by Ctrl-C")
+        elif not self._abort_announced:
+            self._abort_announced = True
+            self._audience.say(
+                "warning",
+                f"{self.state}: the session comes to its end by itself. Ctrl-C once "
+                "more aborts: samples not yet written are lost then, and "
+                f"`rigd finalize {self.paths.folder}` makes the session file",
+            )
+        else:
+            self._abort = True
+
+    def _run(self) -> Summary:
+        self._check()
+        try:
+            self._arm()
+        except Exception:
+            self._forget()
+            raise
+        self._record()
+        self._drain()
+        return self._finalize()
+
+    def _give_up(self, event: Event, error: Exception) -> None:
+        """Leave a word in the log; the caller tells the person."""
+        if self._log is not None:
+            self._log.observe(Notice(level="error", text=str(error)))
+        self._move(event)
+
+    # --- check --------------------------------------------------------------------
+
+    def _check(self) -> None:
+        check_data_root(self.paths.folder.parent)
+        make_session_folder(self.paths, dump_session(self._session))
+        self._log = SessionLog(self.paths.log)
+        self._audience.join(self._log)
+        self._audience.tell(
+            FolderMade(
+                folder=str(self.paths.folder),
+                session=self.paths.session,
+                subject=self.paths.subject,
+            )
+        )
+        self._move(Event.CHECKED)
+
+    def _forget(self) -> None:
+        """Leave no trace of a session that did not start."""
+        self._processes.end_all(GIVE_UP_LIMIT)
+        self._close_log()
+        remove_session_folder(self.paths)
+
+    def _end_everything(self) -> None:
+        for happening in self._processes.end_all():
+            self._take(happening)
+        self._close_log()
+
+    def _close_log(self) -> None:
+        if self._log is not None:
+            self._audience.leave(self._log)
+            self._log.close()
+            self._log = None
+
+    # --- arm ----------------------------------------------------------------------
+
+    def _arm(self) -> None:
+        self._open_devices()
+        record = self._make_record()
+        record.save(self.paths.record)
+        self._prepare_files()
+        self._open_files(record)
+
+    def _open_devices(self) -> None:
+        for name, device in self._session.rig.devices.items():
+            self._crew.start_source(
+                name,
+                device,
+                endpoints={stream: self._endpoint(stream) for stream in device.streams},
+                keys={s: stream_key(self._identifier, s) for s in device.streams},
+                now=_now(),
+            )
+        sources = self._crew.sources.values()
+        self._wait(lambda: all(source.has_answered(_now()) for source in sources))
+        _refuse(self._crew.source_faults())
+
+    def _endpoint(self, stream: str) -> str:
+        chosen = self._session.rig.streams[stream].endpoint
+        return chosen or f"ipc://{self._runtime.socket(stream)}"
+
+    def _make_record(self) -> SessionRecord:
+        """Fix the start of the session and what its streams look like."""
+        clocks = read_clocks()
+        record = SessionRecord(
+            identifier=self._identifier,
+            session=self.paths.session,
+            subject=self.paths.subject,
+            start_utc=clocks.utc,
+            start_monotonic_ns=clocks.monotonic_ns,
+            software=software_versions(),
+            streams={
+                name: self._stream_record(
+                    source.device_name, name, source.formats[name]
+                )
+                for source in self._crew.sources.values()
+                if source.formats is not None
+                for name in source.device.streams
+            },
+        )
+        _refuse(_layout_faults(record))
+        return record
+
+    def _stream_record(
+        self, device: str, name: str, form: StreamFormat
+    ) -> StreamRecord:
+        settings = self._session.rig.devices[device].streams[name]
+        return StreamRecord(
+            device=device,
+            file=str(self.paths.stream_file(name).relative_to(self.paths.folder)),
+            key=stream_key(self._identifier, name),
+            format=form.to_json(),
+            nwb_type=settings.nwb.type,
+            chunk=settings.storage.chunk,
+            compression=settings.storage.compression,
+        )
+
+    def _prepare_files(self) -> None:
+        end = self._run_helper(PREPARE, "rigd.daemon.prepare")
+        if end.code != 0:
+            _refuse([f"the stream files could not be prepared, {end.cause}"])
+
+    def _open_files(self, record: SessionRecord) -> None:
+        for name, stream in record.streams.items():
+            self._crew.start_writer(
+                name,
+                stream,
+                path=str(self.paths.folder / stream.file),
+                endpoint=self._endpoint(name),
+                now=_now(),
+            )
+        writers = self._crew.writers.values()
+        self._wait(lambda: all(writer.has_answered(_now()) for writer in writers))
+        _refuse([*self._crew.source_faults(), *self._crew.writer_faults()])
+
+    # --- record and drain ---------------------------------------------------------
+
+    def _record(self) -> None:
+        self._started = self._reported = _now()
+        self._crew.start_recording()
+        self._move(Event.ARMED)
+        self._wait(self._is_enough)
+        self._audience.say("info", f"the recording ends: {self._stop_reason}")
+        self._move(Event.STOPPED)
+
+    def _is_enough(self) -> bool:
+        duration = self._session.duration
+        if duration is not None and self._recorded() >= duration:
+            self.stop("the planned duration is over")
+        elif not self._crew.has_live_stream:
+            self.stop("all streams have ended")
+        return self._stop_reason is not None
+
+    def _recorded(self) -> float:
+        """Seconds since the last device has begun."""
+        return _now() - (self._crew.last_started or self._started)
+
+    def _drain(self) -> None:
+        self._crew.stop(_now())
+        self._wait(lambda: self._crew.is_over)
+        self._tell_progress()
+        self._move(Event.DRAINED)
+
+    # --- finalize -----------------------------------------------------------------
+
+    def _finalize(self) -> Summary:
+        end = self._run_helper(FINALIZER, "rigd.daemon.finalizer")
+        try:
+            summary = read_summary(self.paths)
+        except ManifestError as error:
+            raise NotFinalizedError(
+                f"the finalizer ended, {end.cause}; the data stand: "
+                f"rigd finalize {self.paths.folder}"
+            ) from error
+        self._move(Event.FINALIZED)
+        self._audience.tell(summary)
+        return summary
+
+    def _run_helper(self, name: str, module: str) -> Exited:
+        self._processes.start(name, module, str(self.paths.folder))
+        self._wait(lambda: name in self._helpers)
+        return self._helpers[name]
+
+    # --- hearing ------------------------------------------------------------------
+
+    def _wait(self, is_over: Callable[[], bool]) -> None:
+        """Hear what happens and do what is due until `is_over`.
+
+        Raises:
+            NotStartedError: `stop` was called before the recording began.
+            AbortedError: `interrupt` was called once too often.
+
+        """
+        while not is_over():
+            for happening in self._processes.wait(PROGRESS_EVERY):
+                self._take(happening)
+            if self.state is State.ARMING and self._stop_reason is not None:
+                raise NotStartedError(f"{self._stop_reason} before the first sample")
+            if self._abort:
+                raise AbortedError(
+                    f"aborted while {self.state}; what was written stands: "
+                    f"rigd finalize {self.paths.folder}"
+                )
+            if self.state in (State.RECORDING, State.DRAINING):
+                self._do_what_is_due()
+
+    def _do_what_is_due(self) -> None:
+        now = _now()
+        self._crew.look_after(now)
+        if self.state is State.RECORDING:
+            self._crew.say_what_is_missing(now - self._started)
+        if now - self._reported >= PROGRESS_EVERY:
+            self._tell_progress()
+
+    def _take(self, happening: Happening) -> None:
+        if isinstance(happening, Said):
+            self._crew.take_word(happening, _now())
+        elif isinstance(happening, Exited):
+            self._take_end(happening)
+        elif isinstance(happening, Printed):
+            self._take_line(happening)
+        elif isinstance(happening, Complained):
+            self._audience.tell(Output(process=happening.child, line=happening.line))
+        elif isinstance(happening, Garbled):
+            text = f"an unreadable message from {happening.child!r}: {happening.what}"
+            self._audience.say("warning", text)
+
+    def _take_end(self, end: Exited) -> None:
+        if end.child in (PREPARE, FINALIZER):
+            self._helpers[end.child] = end
+        else:
+            self._crew.take_end(end, _now())
+
+    def _take_line(self, printed: Printed) -> None:
+        helper = printed.child in (PREPARE, FINALIZER)
+        step = read_step(printed.line) if helper else None
+        self._audience.tell(step or Output(process=printed.child, line=printed.line))
+
+    # --- telling ------------------------------------------------------------------
+
+    def _move(self, event: Event) -> None:
+        self.state = next_state(self.state, event)
+        self._audience.tell(StateChanged(state=self.state))
+
+    def _tell_progress(self) -> None:
+        self._reported = _now()
+        free = _free_bytes(self.paths)
+        self._audience.tell(self._report.make(self._reported, self._recorded(), free))
+
+
+def _now() -> float:
+    return time.monotonic()
+
+
+def _refuse(faults: Sequence[str]) -> None:
+    if faults:
+        raise NotStartedError("\n".join(faults))
+
+
+def _layout_faults(record: SessionRecord) -> list[str]:
+    """Say which settings of streams do not fit what their devices deliver."""
+    faults = []
+    for name, stream in record.streams.items():
+        try:
+            stream.layout(name)
+        except ValueError as error:
+            faults.append(str(error))
+    return faults
+
+
+def _free_bytes(paths: SessionPaths) -> int | None:
+    try:
+        return shutil.disk_usage(paths.folder).free
+    except OSError:
+        return None
