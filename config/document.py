@@ -73,9 +73,13 @@ class Document:
         return Trace(node, key, tuple(parts), tuple(absent))
 
     def fault(self, location: Location, what: str, *, at_key: bool = False) -> Fault:
-        """A fault at the value that `location` leads to, or at its key."""
+        """A fault at the value that `location` leads to, or at its key.
+
+        An empty value has no place of its own: its key stands for it.
+        """
         trace = self.trace(location)
-        node = trace.key if at_key and trace.key is not None else trace.node
+        empty = trace.node.start_mark.index == trace.node.end_mark.index
+        node = (trace.key if at_key or empty else None) or trace.node
         return _fault(self.path, node, trace.parts, what)
 
 

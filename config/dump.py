@@ -3,15 +3,36 @@
 import io
 
 from ruamel.yaml import YAML
+from ruamel.yaml.nodes import ScalarNode
+from ruamel.yaml.representer import SafeRepresenter
 
 from rigd.config.session import Session
+
+_LINE_BREAKS = frozenset("\r\x85\u2028\u2029")
+"""Breaks that YAML would read back as `\\n` where they are not escaped."""
+
+
+class _Representer(SafeRepresenter):
+    """Escapes rare line breaks and keeps the order of keys."""
+
+    def __init__(self, *args: object, **settings: object) -> None:
+        super().__init__(*args, **settings)
+        self.sort_base_mapping_type_on_output = False
+
+    def represent_text(self, text: str) -> ScalarNode:
+        """A text, in double quotes where only these keep it as it is."""
+        style = '"' if _LINE_BREAKS.intersection(text) else None
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Representer.add_representer(str, _Representer.represent_text)
 
 
 def dump_session(session: Session) -> str:
     """YAML text of the session, defaults filled in; `load_session` reads it back."""
     yaml = YAML(typ="safe", pure=True)
+    yaml.Representer = _Representer
     yaml.default_flow_style = False
-    yaml.representer.sort_base_mapping_type_on_output = False
     yaml.allow_unicode = True
     text = io.StringIO()
     yaml.dump(session.model_dump(mode="json"), text)

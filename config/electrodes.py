@@ -131,7 +131,7 @@ def _contacts(
             rel_y=position[1] * scale,
             rel_z=position[2] * scale if len(position) == 3 else None,
             location=location,
-            shank=f"{prefix}{shank}",
+            shank=f"{prefix}{shank}".rstrip(":"),
         )
         for position, name, shank in zip(
             probe.contact_positions, names, shanks, strict=True

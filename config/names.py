@@ -4,7 +4,7 @@ import re
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, WithJsonSchema
 
 _STREAM_NAME = r"^[A-Za-z][A-Za-z0-9_]{0,63}$"
 _ENTITY_NAME = r"^[A-Za-z0-9][A-Za-z0-9+-]{0,63}$"
@@ -55,19 +55,21 @@ def _session_id(session_id: str) -> str:
 StreamName = Annotated[
     str,
     AfterValidator(_stream_name),
-    Field(json_schema_extra={"pattern": _STREAM_NAME}),
+    WithJsonSchema({"type": "string", "pattern": _STREAM_NAME}),
 ]
 """A stream, device or probe: a letter, then letters, digits and `_`; at most 64."""
 
 EntityName = Annotated[
     str,
     AfterValidator(_entity_name),
-    Field(json_schema_extra={"pattern": _ENTITY_NAME}),
+    WithJsonSchema({"type": "string", "pattern": _ENTITY_NAME}),
 ]
 """A subject or session id: letters, digits, `+`, `-`; `_` separates the parts of
 the file names (`sub-<subject>_ses-<session>.nwb`), so it is not allowed here."""
 
 SessionId = Annotated[
-    str, AfterValidator(_session_id), Field(json_schema_extra={"pattern": _SESSION_ID})
+    str,
+    AfterValidator(_session_id),
+    WithJsonSchema({"type": "string", "pattern": _SESSION_ID}),
 ]
 """An `EntityName` in which `{date}` and `{time}` stand for the start."""

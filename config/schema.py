@@ -2,12 +2,24 @@
 
 from typing import Any
 
-from pydantic.json_schema import GenerateJsonSchema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
 
 from rigd.config.rig import Rig
 from rigd.config.session import Session
 
 Schema = dict[str, Any]
+
+
+class _Generator(GenerateJsonSchema):
+    """Refuses keys that are not names, where a mapping goes by name."""
+
+    def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
+        """Describe a mapping."""
+        described = super().dict_schema(schema)
+        if "patternProperties" in described:
+            described["additionalProperties"] = False
+        return described
 
 
 def session_schema() -> Schema:
@@ -27,5 +39,5 @@ def rig_schema() -> Schema:
 
 
 def _schema(model: type[Session] | type[Rig], title: str) -> Schema:
-    schema = model.model_json_schema(mode="validation")
-    return {"$schema": GenerateJsonSchema.schema_dialect, **schema, "title": title}
+    schema = model.model_json_schema(schema_generator=_Generator, mode="validation")
+    return {"$schema": _Generator.schema_dialect, **schema, "title": title}

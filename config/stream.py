@@ -8,7 +8,6 @@ from rigd.config.base import Model
 from rigd.config.names import StreamName
 from rigd.config.units import ByteSize, Seconds
 
-
 LONGEST_SOCKET_PATH = 107
 """Bytes of the longest path of a socket, see unix(7)."""
 

@@ -2,13 +2,37 @@
 
 from importlib.metadata import EntryPoint, entry_points
 
+from rigd.config.base import Model
+from rigd.config.catalogue import UnknownDriverError
 from rigd.streams.driver import Driver
 
 GROUP = "rigd.drivers"
 
 
-class DriverError(Exception):
+class DriverError(UnknownDriverError):
     """No such driver, or something that it needs is not installed."""
+
+
+class InstalledDrivers:
+    """The catalogue of all installed drivers (see `rigd.config.catalogue`)."""
+
+    def device_options(self, driver: str) -> type[Model]:
+        """The model of a device's `options:`.
+
+        Raises:
+            DriverError: As `find_driver`.
+
+        """
+        return find_driver(driver).Options
+
+    def stream_options(self, driver: str) -> type[Model]:
+        """The model of a stream's `options:`.
+
+        Raises:
+            DriverError: As `find_driver`.
+
+        """
+        return find_driver(driver).StreamOptions
 
 
 def driver_names() -> list[str]:
@@ -20,8 +44,8 @@ def find_driver(name: str) -> type[Driver]:
     """The driver class called `name`.
 
     Raises:
-        DriverError: It does not exist, or a package is missing (says which
-            `pip install` brings it).
+        DriverError: It does not exist, or can't be loaded because a package or a
+            library is missing (says what to install).
 
     """
     points = {point.name: point for point in entry_points(group=GROUP)}
@@ -35,9 +59,20 @@ def find_driver(name: str) -> type[Driver]:
 def _load(point: EntryPoint) -> type[Driver]:
     try:
         driver: type[Driver] = point.load()
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise DriverError(
-            f"driver `{point.name}` needs the package `{error.name}`: "
-            f'pip install "rigd[{point.name}]"'
+            f"driver `{point.name}` needs the package `{error.name}`{_remedy(point)}"
         ) from error
+    # Bindings fail in many ways where the library of the vendor is missing.
+    except (ImportError, OSError, RuntimeError, AttributeError) as error:
+        raise DriverError(f"driver `{point.name}` can't be loaded: {error}") from error
     return driver
+
+
+def _remedy(point: EntryPoint) -> str:
+    """How to get what the driver needs, where its package offers that as an extra."""
+    if point.dist is None:
+        return ""
+    extras = point.dist.metadata.get_all("Provides-Extra") or []
+    extra = f"[{point.name}]" if point.name in extras else ""
+    return f': pip install "{point.dist.name}{extra}"'
