@@ -147,6 +147,13 @@ def test_neural_spikes_come_at_their_rate() -> None:
     assert onsets.max() < 300_000
 
 
+def test_units_do_not_fire_twice_at_once() -> None:
+    units, onsets = NEURAL.spikes(0, 30_000 * 20)
+    slot = NEURAL.rate / NEURAL.spike_rate
+    for unit in range(NEURAL.units):
+        assert np.diff(np.sort(onsets[units == unit])).min() >= 0.1 * slot - 1
+
+
 def test_neural_spikes_stand_out_where_they_are_said_to_be() -> None:
     units, onsets = NEURAL.spikes(60, 30_000)
     volts = NEURAL.rows(0, 31_000) * NEURAL.format().conversion
@@ -193,7 +200,7 @@ def test_encoder_makes_one_step_an_event_and_stays_within_two_turns(dtype: str) 
     radians = encoder.rows(0, 40_000) * encoder.format().conversion
     step = 2 * np.pi / 4096
     np.testing.assert_allclose(np.abs(np.diff(radians)), step, rtol=1e-6)
-    assert radians.min() == 0
+    assert radians[0] == radians.min() == 0
     assert radians.max() == pytest.approx(4 * np.pi)
 
 
