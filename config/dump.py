@@ -32,8 +32,9 @@ def dump_session(session: Session) -> str:
     """YAML text of the session, defaults filled in; `load_session` reads it back."""
     yaml = YAML(typ="safe", pure=True)
     yaml.Representer = _Representer
-    yaml.default_flow_style = False
+    yaml.default_flow_style = None
     yaml.allow_unicode = True
+    yaml.width = 4096
     text = io.StringIO()
     yaml.dump(session.model_dump(mode="json"), text)
     return text.getvalue()

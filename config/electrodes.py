@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from rigd.config.faults import in_words
-from rigd.config.probe import Grid, Probe
+from rigd.config.probe import Contact, Grid, Probe
 
 _MICROMETRES = {"um": 1.0, "mm": 1e3, "m": 1e6}
 
@@ -73,10 +73,8 @@ def grid_electrodes(grid: Grid, location: str = "unknown") -> list[Electrode]:
     ]
 
 
-def probeinterface_electrodes(
-    content: object, location: str = "unknown"
-) -> list[Electrode]:
-    """Electrodes from the parsed JSON of a probeinterface file, in channel order.
+def probeinterface_contacts(content: object) -> tuple[Contact, ...]:
+    """Contacts from the parsed JSON of a probeinterface file, in channel order.
 
     Contacts of several probes follow each other; names and shanks then begin with the
     number of the probe. Where `device_channel_indices` is given it says the channel
@@ -96,13 +94,13 @@ def probeinterface_electrodes(
         raise ValueError(
             f"not a probeinterface file: {where} {in_words(first)}"
         ) from error
-    electrodes: list[Electrode] = []
+    contacts: list[Contact] = []
     for number, probe in enumerate(probes):
         _check_lengths(number, probe)
         prefix = f"{number}:" if len(probes) > 1 else ""
-        electrodes += _contacts(probe, prefix, len(electrodes), location)
-    _check_names(electrodes)
-    return _in_channel_order(electrodes, [p.device_channel_indices for p in probes])
+        contacts += _contacts(probe, prefix, len(contacts))
+    _check_names(contacts)
+    return _in_channel_order(contacts, [p.device_channel_indices for p in probes])
 
 
 def _check_lengths(number: int, probe: _Contacts) -> None:
@@ -116,21 +114,18 @@ def _check_lengths(number: int, probe: _Contacts) -> None:
             )
 
 
-def _contacts(
-    probe: _Contacts, prefix: str, first: int, location: str
-) -> list[Electrode]:
+def _contacts(probe: _Contacts, prefix: str, first: int) -> list[Contact]:
     """Contacts in the order of the file; those without an id count from `first`."""
     count = len(probe.contact_positions)
     names = probe.contact_ids or [str(first + i) for i in range(count)]
     shanks = probe.shank_ids or [""] * count
     scale = _MICROMETRES[probe.si_units]
     return [
-        Electrode(
+        Contact(
             name=f"{prefix}{name}" if probe.contact_ids else name,
-            rel_x=position[0] * scale,
-            rel_y=position[1] * scale,
-            rel_z=position[2] * scale if len(position) == 3 else None,
-            location=location,
+            x=position[0] * scale,
+            y=position[1] * scale,
+            z=position[2] * scale if len(position) == 3 else None,
             shank=f"{prefix}{shank}".rstrip(":"),
         )
         for position, name, shank in zip(
@@ -139,20 +134,20 @@ def _contacts(
     ]
 
 
-def _check_names(electrodes: Sequence[Electrode]) -> None:
+def _check_names(contacts: Sequence[Contact]) -> None:
     seen: set[str] = set()
-    for electrode in electrodes:
-        if electrode.name in seen:
-            raise ValueError(f"contact id `{electrode.name}` is used twice")
-        seen.add(electrode.name)
+    for contact in contacts:
+        if contact.name in seen:
+            raise ValueError(f"contact id `{contact.name}` is used twice")
+        seen.add(contact.name)
 
 
 def _in_channel_order(
-    electrodes: Sequence[Electrode], indices: Sequence[list[int] | None]
-) -> list[Electrode]:
+    contacts: Sequence[Contact], indices: Sequence[list[int] | None]
+) -> tuple[Contact, ...]:
     given = [probe for probe in indices if probe is not None]
     if not given:
-        return list(electrodes)
+        return tuple(contacts)
     if len(given) < len(indices):
         raise ValueError("some probes have device_channel_indices and some do not")
     channels = [channel for probe in given for channel in probe]
@@ -169,18 +164,18 @@ def _in_channel_order(
             )
     if not wired:
         raise ValueError("all device_channel_indices are -1: no contact has a channel")
-    return [electrodes[at] for _, at in wired]
+    return tuple(contacts[at] for _, at in wired)
 
 
-def read_probe_file(path: Path, location: str = "unknown") -> list[Electrode]:
-    """Electrodes of the probeinterface file `path`.
+def read_probe_file(path: Path) -> tuple[Contact, ...]:
+    """Contacts of the probeinterface file `path`, in channel order.
 
     Raises:
         ValueError: It can't be read or used; says why and names it.
 
     """
     try:
-        return probeinterface_electrodes(json.loads(path.read_bytes()), location)
+        return probeinterface_contacts(json.loads(path.read_bytes()))
     except OSError as error:
         what = (error.strerror or str(error)).lower()
         raise ValueError(f"probe file `{path}` can't be read: {what}") from error
@@ -197,6 +192,17 @@ def probe_electrodes(probe: Probe) -> list[Electrode]:
     """
     if probe.electrodes is not None:
         return grid_electrodes(probe.electrodes, probe.location)
-    if probe.file is not None:
-        return read_probe_file(probe.file, probe.location)
-    raise ValueError("a probe has `electrodes` or a `file`")
+    contacts = probe.contacts
+    if contacts is None and probe.file is not None:
+        contacts = read_probe_file(probe.file)
+    return [
+        Electrode(
+            contact.name,
+            contact.x,
+            contact.y,
+            contact.z,
+            location=probe.location,
+            shank=contact.shank,
+        )
+        for contact in contacts or ()
+    ]

@@ -15,11 +15,13 @@ from rigd.config.catalogue import Catalogue, UnknownDriverError
 from rigd.config.document import Document, Location, read_document
 from rigd.config.electrodes import read_probe_file
 from rigd.config.faults import ConfigurationError, Fault
+from rigd.config.probe import Contact
 from rigd.config.rig import Rig, entries, naming_misfits
 from rigd.config.session import Session
 from rigd.config.validation import Section, faults_of, misfit_faults
 
 AnyModel = TypeVar("AnyModel", bound=Model)
+Contacts = tuple[Contact, ...]
 
 
 def load_session(path: Path | str, catalogue: Catalogue | None = None) -> Session:
@@ -107,23 +109,39 @@ def _checked_rig(
 ) -> tuple[Rig | None, list[Fault]]:
     """The rig and all that can be said against it, also where no rig comes out."""
     rig, errors = _validated(Rig, section.values, section.document)
+    contacts, probe_faults = _read_probe_files(section)
     faults = [
         *faults_of(Rig, section, errors),
         *misfit_faults(section, (), naming_misfits(section.values)),
-        *_probe_faults(section),
+        *probe_faults,
         *(_driver_faults(section, catalogue) if catalogue else ()),
     ]
-    return rig, faults
+    return rig and _with_contacts(rig, contacts), faults
 
 
-def _probe_faults(section: Section) -> Iterator[Fault]:
+def _with_contacts(rig: Rig, contacts: Mapping[str, Contacts]) -> Rig:
+    probes = {
+        name: probe.model_copy(update={"contacts": contacts[name]})
+        if name in contacts
+        else probe
+        for name, probe in rig.probes.items()
+    }
+    return rig.model_copy(update={"probes": probes})
+
+
+def _read_probe_files(section: Section) -> tuple[dict[str, Contacts], list[Fault]]:
+    """Contacts by probe, of the probes that have a file and no contacts yet."""
+    contacts: dict[str, Contacts] = {}
+    faults = []
     for name, probe in entries(entries(section.values).get("probes")).items():
         file = entries(probe).get("file")
-        if isinstance(file, str):
-            try:
-                read_probe_file(section.document.folder / file)
-            except ValueError as error:
-                yield section.fault(("probes", name, "file"), str(error))
+        if not isinstance(file, str) or entries(probe).get("contacts") is not None:
+            continue
+        try:
+            contacts[name] = read_probe_file(section.document.folder / file)
+        except ValueError as error:
+            faults.append(section.fault(("probes", name, "file"), str(error)))
+    return contacts, faults
 
 
 def _driver_faults(section: Section, catalogue: Catalogue) -> Iterator[Fault]:

@@ -1,6 +1,8 @@
 """Electrodes of a probe, from a few lines of YAML or a probeinterface JSON file."""
 
-from pydantic import PositiveInt, model_validator
+from collections import Counter
+
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from rigd.config.base import Model
 from rigd.config.paths import PathInFile
@@ -19,6 +21,21 @@ class Grid(Model):
     """Distance of two rows, in micrometres; default 0."""
 
 
+class Contact(Model):
+    """One electrode of any position."""
+
+    name: str
+    """Contact id, unique in the probe."""
+    x: float
+    """Position along the probe's width, in micrometres."""
+    y: float
+    """Position along the probe's length, in micrometres."""
+    z: float | None = None
+    """Position across the plane of the probe, in micrometres; default: unknown."""
+    shank: str = ""
+    """Shank id; empty where there is only one."""
+
+
 class Probe(Model):
     """One probe: a device, one electrode group and its electrodes."""
 
@@ -33,15 +50,29 @@ class Probe(Model):
     location: str = "unknown"
     """Brain region the electrodes are in; default `unknown`."""
     electrodes: Grid | None = None
-    """A regular grid of electrodes. Give this or `file`."""
+    """A regular grid of electrodes. Give this, `contacts` or `file`."""
+    contacts: tuple[Contact, ...] | None = Field(default=None, min_length=1)
+    """Electrodes one by one, in channel order. Loading fills this in from `file`, so
+    that a session as it was run does not depend on other files."""
     file: PathInFile | None = None
-    """A probeinterface JSON file, relative to the YAML file. Give this or
-    `electrodes`. Channels follow `device_channel_indices` where it is given."""
+    """A probeinterface JSON file, relative to the YAML file. Channels follow
+    `device_channel_indices` where it is given. Not read where `contacts` are given."""
     reference: str | None = None
     """What the electrodes are referenced to, in words."""
 
     @model_validator(mode="after")
     def _one_source_of_electrodes(self) -> "Probe":
-        if (self.electrodes is None) == (self.file is None):
-            raise ValueError("give either `electrodes` or `file`")
+        listed = self.file is not None or self.contacts is not None
+        if (self.electrodes is not None) == listed:
+            raise ValueError("give either `electrodes`, `contacts` or `file`")
         return self
+
+    @field_validator("contacts")
+    @classmethod
+    def _names_are_unique(
+        cls, contacts: tuple[Contact, ...] | None
+    ) -> tuple[Contact, ...] | None:
+        count = Counter(contact.name for contact in contacts or ())
+        if repeated := [name for name, times in count.items() if times > 1]:
+            raise ValueError(f"contact name `{repeated[0]}` is used twice")
+        return contacts

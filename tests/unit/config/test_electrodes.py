@@ -3,15 +3,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from rigd.config.electrodes import (
     Electrode,
     grid_electrodes,
     probe_electrodes,
-    probeinterface_electrodes,
+    probeinterface_contacts,
     read_probe_file,
 )
-from rigd.config.probe import Grid, Probe
+from rigd.config.probe import Contact, Grid, Probe
 
 
 def probe_file(*probes: dict[str, Any]) -> dict[str, Any]:
@@ -24,7 +25,7 @@ def line(count: int, **others: Any) -> dict[str, Any]:
 
 
 def names(content: object) -> list[str]:
-    return [electrode.name for electrode in probeinterface_electrodes(content)]
+    return [contact.name for contact in probeinterface_contacts(content)]
 
 
 def test_a_grid_is_numbered_along_a_row_then_row_by_row() -> None:
@@ -47,15 +48,15 @@ def test_contacts_of_a_file() -> None:
             "shank_ids": ["a", "b"],
         }
     )
-    assert probeinterface_electrodes(content, "CA1") == [
-        Electrode("e0", 0.0, 0.0, None, "CA1", "a"),
-        Electrode("e1", 1000.0, 20.0, None, "CA1", "b"),
-    ]
+    assert probeinterface_contacts(content) == (
+        Contact(name="e0", x=0.0, y=0.0, shank="a"),
+        Contact(name="e1", x=1000.0, y=20.0, shank="b"),
+    )
 
 
 def test_positions_may_have_three_dimensions() -> None:
     content = probe_file({"contact_positions": [[1, 2, 3]]})
-    assert probeinterface_electrodes(content)[0].rel_z == 3.0
+    assert probeinterface_contacts(content)[0].z == 3.0
 
 
 def test_channels_follow_device_channel_indices() -> None:
@@ -65,9 +66,9 @@ def test_channels_follow_device_channel_indices() -> None:
 
 def test_several_probes_follow_each_other() -> None:
     content = probe_file(line(2, contact_ids=["a", "b"]), line(2), line(1))
-    electrodes = probeinterface_electrodes(content)
-    assert [e.name for e in electrodes] == ["0:a", "0:b", "2", "3", "4"]
-    assert [e.shank for e in electrodes] == ["0", "0", "1", "1", "2"]
+    contacts = probeinterface_contacts(content)
+    assert [c.name for c in contacts] == ["0:a", "0:b", "2", "3", "4"]
+    assert [c.shank for c in contacts] == ["0", "0", "1", "1", "2"]
 
 
 def test_channels_count_over_all_probes_of_a_file() -> None:
@@ -107,7 +108,7 @@ def test_channels_count_over_all_probes_of_a_file() -> None:
 )
 def test_other_contents_are_refused(content: object, what: str) -> None:
     with pytest.raises(ValueError, match=".") as caught:
-        probeinterface_electrodes(content)
+        probeinterface_contacts(content)
     assert what in str(caught.value)
 
 
@@ -121,6 +122,26 @@ def test_electrodes_of_a_probe_with_a_file(tmp_path: Path) -> None:
 
 def test_electrodes_of_a_probe_with_a_grid() -> None:
     assert len(probe_electrodes(Probe(electrodes=Grid(count=7)))) == 7
+
+
+def test_contacts_of_a_probe_make_its_file_needless() -> None:
+    contacts = (Contact(name="a", x=1.0, y=2.0, z=3.0, shank="s"),)
+    probe = Probe(contacts=contacts, file=Path("gone.json"), location="V1")
+    assert probe_electrodes(probe) == [Electrode("a", 1.0, 2.0, 3.0, "V1", "s")]
+
+
+@pytest.mark.parametrize(
+    ("values", "what"),
+    [
+        ({}, "either `electrodes`, `contacts` or `file`"),
+        ({"file": "p.json", "electrodes": {"count": 1}}, "give either"),
+        ({"contacts": [{"name": "a", "x": 0, "y": 0}] * 2}, "name `a` is used twice"),
+        ({"contacts": []}, "at least 1 item"),
+    ],
+)
+def test_other_probes_are_refused(values: object, what: str) -> None:
+    with pytest.raises(ValidationError, match=what):
+        Probe.model_validate(values)
 
 
 @pytest.mark.parametrize(("text", "what"), [("{", "Expecting"), ("[]", "not a probe")])

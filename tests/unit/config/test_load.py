@@ -14,6 +14,8 @@ from pydantic import Field
 
 from rigd.config.base import Model
 from rigd.config.catalogue import UnknownDriverError
+from rigd.config.dump import dump_session
+from rigd.config.electrodes import probe_electrodes
 from rigd.config.faults import ConfigurationError
 from rigd.config.load import load_rig, load_session
 from rigd.config.session import Session
@@ -143,6 +145,20 @@ def test_paths_are_relative_to_the_file_they_stand_in(
     assert loaded.data_root == tmp_path / "mine"
     assert loaded.rig.data_root == tmp_path / "rigs/raw"
     assert loaded.rig.probes["p"].file == tmp_path / "rigs/p.json"
+
+
+def test_a_session_as_it_was_run_needs_no_probe_file(
+    write: Write, tmp_path: Path
+) -> None:
+    probe = {"contact_positions": [[0, 5], [1, 6]], "device_channel_indices": [1, 0]}
+    file = {"specification": "probeinterface", "probes": [probe]}
+    path = write("p.json", json.dumps(file))
+    rig = textwrap.indent(f"probes: {{p: {{file: p.json}}}}\n{RIG}", "  ")
+    loaded = load_session(write("s.yaml", f"{SESSION}rig:\n{rig}"))
+    path.unlink()
+    again = load_session(write("run/session.yaml", dump_session(loaded)))
+    assert again == loaded
+    assert [e.rel_y for e in probe_electrodes(again.rig.probes["p"])] == [6.0, 5.0]
 
 
 def test_the_default_data_root_is_beside_the_rig_file(
@@ -290,7 +306,7 @@ def test_an_unknown_driver_is_told_once(faults: Faults) -> None:
 
 def test_a_probe_needs_one_source_of_electrodes(faults: Faults) -> None:
     assert faults("probes:\n  p: {location: CA1}\n" + RIG) == [
-        "rig.yaml:2:6: probes.p: give either `electrodes` or `file`"
+        "rig.yaml:2:6: probes.p: give either `electrodes`, `contacts` or `file`"
     ]
 
 
