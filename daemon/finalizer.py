@@ -234,7 +234,7 @@ def _write_session_file(
                 _entry(name, stream, findings[name], judgements[name])
                 for name, stream in record.streams.items()
             ],
-            verdict=judged.verdict,
+            verdict=judged.verdict.value,
             reasons=judged.reasons,
         )
     except (SessionFileError, StreamFileError, OSError) as error:
@@ -253,7 +253,7 @@ def _entry(
         ledger=found.facts.ledger,
         fits=found.fits,
         lost=found.lost,
-        verdict=judged.verdict,
+        verdict=judged.verdict.value,
         fault=found.facts.fault,
     )
 
