@@ -1,5 +1,7 @@
 """A closed stream file is read in pieces; a bad one is refused with words."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -190,10 +192,25 @@ def test_a_missing_file_is_refused(tmp_path: Path, layout: StreamLayout) -> None
         StreamReader(tmp_path / "none.nwb", layout)
 
 
+HOLD = """
+import h5py, sys
+with h5py.File(sys.argv[1], "r+", libver="v110") as file:
+    file.swmr_mode = True
+    print("open", flush=True)
+    sys.stdin.read()
+"""
+
+
 def test_a_file_that_is_being_written_is_refused(
     path: Path, layout: StreamLayout
 ) -> None:
-    with h5py.File(path, "r+", libver="v110") as file:
-        file.swmr_mode = True
+    command = [sys.executable, "-c", HOLD, str(path)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == b"open\n"
         with pytest.raises(StreamFileError, match="a writer has the file open"):
             StreamReader(path, layout)
+        writer.communicate(b"")
+    StreamReader(path, layout).close()
