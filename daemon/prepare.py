@@ -37,8 +37,8 @@ from rigd.streams.stream_layout import DatasetLayout, StreamLayout
 from rigd.streams.sync_group import add_sync, growing
 
 NOMINAL_TIMES = (
-    "Times in this file are nominal: row number divided by the nominal rate, so neither "
-    "lost samples nor the drift of the device show. The session file has aligned times."
+    "Times in this file are nominal, row number divided by nominal rate: neither lost "
+    "samples nor the drift of the device show. The session file has aligned times."
 )
 DEVICE_TIMES = (
     "Times in this file are seconds of the device's own clock, NaN where it gave none. "
