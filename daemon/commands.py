@@ -32,9 +32,9 @@ from rigd.daemon.recording import (
     Recording,
 )
 from rigd.daemon.runtime_folder import RuntimeFolder, RuntimeFolderError
-from rigd.daemon.session_events import Observer
+from rigd.daemon.session_events import Observer, Output
 from rigd.daemon.session_folder import DataRootError, SessionFolderError
-from rigd.daemon.session_summary import read_step
+from rigd.daemon.session_summary import read_step, read_summary
 from rigd.daemon.unix_signals import Signals
 from rigd.streams.messages import Notice
 from rigd.streams.registry import DriverError, InstalledDrivers
@@ -116,14 +116,15 @@ def _fail(error: Exception, code: int, program: Observer | None) -> int:
 
 def finalize(folder: Path, *, as_json: bool) -> int:
     """Run the finalizer on a session folder; see `rigd finalize --help`."""
+    observer = observer_for(sys.stdout, as_json=as_json, plain=True)
     command = [sys.executable, "-m", "rigd.daemon.finalizer", str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as finalizer:
         for line in finalizer.stdout or ():
             step = read_step(line)
-            if as_json or step is None:
-                print(line, end="", flush=True)
-            else:
-                print(step.step, step.stream or "", flush=True)
+            observer.observe(step or Output(process="finalizer", line=line.rstrip()))
+    if not (folder / "manifest.json").is_file():
+        return FAILED  # the finalizer has said why
+    observer.observe(read_summary(folder))
     return GOOD if finalizer.returncode == 0 else FAILED
 
 

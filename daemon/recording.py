@@ -317,7 +317,7 @@ class Recording:
     def _finalize(self) -> Summary:
         end = self._run_helper(FINALIZER, "rigd.daemon.finalizer")
         try:
-            summary = read_summary(self.paths)
+            summary = read_summary(self.paths.folder)
         except ManifestError as error:
             raise NotFinalizedError(
                 f"the finalizer ended, {end.cause}; the data stand: "

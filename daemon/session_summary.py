@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-from rigd.config.paths import SessionPaths
 from rigd.daemon.manifest import Manifest, StreamManifest
 from rigd.daemon.session_events import Step, StreamSummary, Summary
 
@@ -20,14 +19,14 @@ def read_step(line: str) -> Step | None:
     return Step(step=values["step"], stream=stream if isinstance(stream, str) else None)
 
 
-def read_summary(paths: SessionPaths) -> Summary:
-    """Sum up the manifest of a finalized session.
+def read_summary(folder: Path) -> Summary:
+    """Sum up the manifest of a finalized session in `folder`.
 
     Raises:
         ManifestError: There is none, or it can't be read.
 
     """
-    return summarize(Manifest.load(paths.manifest), paths.folder)
+    return summarize(Manifest.load(folder / "manifest.json"), folder)
 
 
 def summarize(manifest: Manifest, folder: Path) -> Summary:

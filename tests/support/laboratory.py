@@ -82,6 +82,7 @@ class Laboratory:
             "id": "s1",
             "description": "a test",
             "subject": {"id": "m7", "species": "Mus musculus"},
+            "tolerance": "50 ms",  # a busy machine delivers late
             "rig": {"name": "bench", "data_root": str(self.data), "devices": devices},
             **settings,
         }

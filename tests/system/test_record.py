@@ -80,18 +80,9 @@ def check_rows(
 
 
 def test_three_seconds_of_small_streams_are_complete(laboratory: Laboratory) -> None:
-    devices = {
-        **TWO,
-        "lines": {
-            **simulated({"edges": {"signal": "events", "rate": 20}}),
-            "streams": {
-                "edges": {
-                    "options": {"signal": "events", "rate": 20},
-                    "nwb": {"type": "EventsTable"},
-                }
-            },
-        },
-    }
+    lines = simulated({"edges": {"signal": "events", "rate": 20}})
+    lines["streams"]["edges"]["nwb"] = {"type": "EventsTable"}
+    devices = {**TWO, "lines": lines}
     run = laboratory.record(devices, "--duration", "3 s")
     code, errors = run.finish()
     assert (code, errors) == (0, "")
