@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import TracebackType
@@ -24,13 +25,16 @@ IPv6 = disable
 ResolveScope = machine
 AddressesOverride = {{127.0.0.1}}
 ListenAddress = 127.0.0.1
+[tuning]
+MulticastMinRTT = 0.1
+UnicastMinRTT = 0.1
 [lab]
 KnownPeers = {{127.0.0.1}}
 SessionID = {session}
 [log]
 level = -3
 """
-"""Loopback only; outlets of another session are not seen."""
+"""Loopback only, asked soon; outlets of another session are not seen."""
 
 
 def use_loopback(folder: Path) -> None:
@@ -142,15 +146,30 @@ class Program:
             self._outlets[outlet].push_sample(row, stamp)
 
     def stream(self, outlet: str, rate: float, seconds: float) -> int:
-        """Send at `rate` in blocks of 10 ms; return the number of samples."""
+        """Send at `rate` in blocks of 10 ms; return the number of samples.
+
+        The stamps are even: LSL's own, of when a block is sent, may go back.
+        """
         rows, sent = int(rate / 100), 0
         start = time.monotonic()
         while sent < rate * seconds:
             data = sample_values(sent, rows, *self._kinds[outlet])
-            self._outlets[outlet].push_chunk(np.ascontiguousarray(data))
             sent += rows
+            stamp = start + (sent - 1) / rate
+            self._outlets[outlet].push_chunk(np.ascontiguousarray(data), stamp)
             time.sleep(max(0.0, start + sent / rate - time.monotonic()))
         return sent
+
+    def run(self, outlet: str, rate: float) -> None:
+        """Send from now on, `rate` samples or texts `go` a second, beside the rest."""
+        threading.Thread(target=self._send, args=(outlet, rate), daemon=True).start()
+
+    def _send(self, outlet: str, rate: float) -> None:
+        if self._kinds[outlet][1] != "string":
+            self.stream(outlet, rate, 3600)
+        while True:
+            self._outlets[outlet].push_sample(["go"])
+            time.sleep(1 / rate)
 
     def close(self, outlet: str) -> None:
         """Take the outlet back."""

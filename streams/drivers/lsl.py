@@ -5,12 +5,13 @@ CLOCK_MONOTONIC. What arrives between `open` and `start` is thrown away.
 """
 
 import queue
+import threading
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import ClassVar
 
 from rigd.config.base import Model
-from rigd.streams.block import Item, Items, Note, StreamFormat
+from rigd.streams.block import Block, Item, Items, Note, StreamFormat
 from rigd.streams.driver import DeviceError
 from rigd.streams.drivers.lsl_inlet import make_inlet
 from rigd.streams.drivers.lsl_options import LslOptions, LslStreamOptions
@@ -36,6 +37,8 @@ class LslDriver:
         self._options = options
         self._streams = streams
         self._items: queue.SimpleQueue[Item] = queue.SimpleQueue()
+        self._in_order = threading.Lock()
+        self._reads = 0
         self._receivers: list[Receiver] = []
         self._threads: ThreadPoolExecutor | None = None
         self._runs: list[Future[None]] = []
@@ -77,6 +80,7 @@ class LslDriver:
                 outlet=outlet,
                 inlet=inlet,
                 give=self._items.put,
+                in_order=self._in_order,
             )
         )
         return form
@@ -110,10 +114,18 @@ class LslDriver:
             first = self._items.get(timeout=timeout)
         except queue.Empty:
             return ()
-        return [first, *self._at_hand()]
+        return self._as_a_batch([first, *self._at_hand()])
 
     def _at_hand(self) -> list[Item]:
         return [self._items.get_nowait() for _ in range(self._items.qsize())]
+
+    def _as_a_batch(self, items: list[Item]) -> list[Item]:
+        """Give the blocks that are returned together the same number."""
+        for item in items:
+            if isinstance(item, Block):
+                item.batch = self._reads
+        self._reads += 1
+        return items
 
     def _check_threads(self) -> None:
         for run in self._runs:
@@ -125,7 +137,7 @@ class LslDriver:
     def stop(self) -> Items:
         """Stop receiving; return what had arrived."""
         self._join()
-        return self._at_hand()
+        return self._as_a_batch(self._at_hand())
 
     def _join(self) -> None:
         for receiver in self._receivers:

@@ -12,8 +12,9 @@ from rigd.streams.block import StreamFormat
 from rigd.streams.driver import DeviceError
 from rigd.streams.drivers.lsl_inlet import DTYPES
 
-LOOK = 0.5
-"""Seconds of one look at the network; less may miss outlets."""
+LOOK = 1.0
+"""Seconds of one look at the network. LSL asks by multicast first and the machines
+under `KnownPeers` of its settings half a second later: a shorter look misses those."""
 
 KINDS = {
     pylsl.cf_string: "text",
@@ -56,10 +57,6 @@ class Outlet:
         """Say whether this outlet has all the wanted properties."""
         return all(self.identity[key] == value for key, value in wanted.items())
 
-    def succeeds(self, other: "Outlet") -> bool:
-        """Say whether this is the same outlet, or what came in its place."""
-        return self.identity == other.identity
-
     def sends_like(self, other: "Outlet") -> bool:
         """Say whether the samples of both look the same."""
         return (self.channels, self.channel_format, self.rate) == (
@@ -83,14 +80,37 @@ class Outlet:
         return f"{listed(self.identity)} on {self.host} ({self.sample_format})"
 
 
+def look_around(seconds: float) -> list[Outlet]:
+    """List all outlets that answer within `seconds`."""
+    return [Outlet.of(info) for info in pylsl.resolve_streams(seconds)]
+
+
+def look_for(outlet: Outlet, seconds: float, enough: int = 0) -> list[Outlet]:
+    """List the instances of `outlet` that answer within `seconds`.
+
+    Returns at once when `enough` have answered; 0: waits for all.
+    """
+    question = predicate(outlet.identity)
+    found = pylsl.resolve_bypred(question, minimum=enough, timeout=seconds)
+    return [Outlet.of(info) for info in found]
+
+
+def predicate(properties: Mapping[str, str]) -> str:
+    """Ask for `properties` in LSL's language, XPath 1.0."""
+    return " and ".join(f"{key}={_literal(text)}" for key, text in properties.items())
+
+
+def _literal(text: str) -> str:
+    """Quote a text; XPath has no escapes, so each kind of quote goes into the other."""
+    if "'" not in text:
+        return f"'{text}'"
+    parts = (f"'{part}'" for part in text.split("'"))
+    return "concat(" + """, "'", """.join(parts) + ")"
+
+
 def listed(properties: Mapping[str, str]) -> str:
     """Write properties as `name='EEG' and type='EEG'`."""
     return " and ".join(f"{key}={value!r}" for key, value in properties.items())
-
-
-def look_around(seconds: float) -> list[Outlet]:
-    """All outlets that answer within `seconds`."""
-    return [Outlet.of(info) for info in pylsl.resolve_streams(seconds)]
 
 
 def find_outlets(

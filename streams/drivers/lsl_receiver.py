@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pylsl
+from pylsl.util import LostError
+from pylsl.util import TimeoutError as NoAnswerError
 
 from rigd.streams.block import (
     Block,
@@ -32,10 +34,7 @@ from rigd.streams.drivers.lsl_inlet import (
     nanoseconds,
 )
 from rigd.streams.drivers.lsl_options import LslOptions
-from rigd.streams.drivers.lsl_outlet import LOOK, Outlet, look_around
-
-LOOK_AGAIN = 0.25
-"""Seconds of one look for an outlet that is gone: soon found, little missed."""
+from rigd.streams.drivers.lsl_outlet import LOOK, Outlet, look_for
 
 CONNECT = 5.0
 """Seconds that an outlet which has been seen may take to answer."""
@@ -113,6 +112,9 @@ class ClockReader:
 class Receiver:
     """Keeps one stream coming, in a thread of its own; all it says goes to `give`.
 
+    The lock `in_order` is shared by the receivers of a device: blocks of all its
+    streams are given in the order of their host times.
+
     Between two pulls nothing else is done that takes time, since a sender's end makes
     unreachable what has arrived but was not pulled (see `lsl_inlet`).
     """
@@ -126,6 +128,7 @@ class Receiver:
         outlet: Outlet,
         inlet: Inlet,
         give: Callable[[Item], None],
+        in_order: threading.Lock,
     ) -> None:
         self._stream = stream
         self._options = options
@@ -133,12 +136,12 @@ class Receiver:
         self._outlet = outlet
         self._inlet: Inlet | None = inlet
         self._give = give
+        self._in_order = in_order
         self._clock = ClockReader(stream, options.clock_interval)
         self._heard = time.monotonic()
         self._refused: set[str] = set()
         self._next = 0
         self._epoch = 0
-        self._batch = 0
         self._begin = threading.Event()
         self._recording = threading.Event()
         self._stop = threading.Event()
@@ -185,24 +188,23 @@ class Receiver:
 
     def _keep(self, pulled: Pulled) -> None:
         """Give the rows as a block."""
-        host_ns = time.monotonic_ns()
-        rows = len(pulled.stamps)
-        if not rows or not self._recording.is_set():
+        if not len(pulled.stamps) or not self._recording.is_set():
             return
+        with self._in_order:
+            self._give(self._block(pulled, time.monotonic_ns()))
+        self._next += len(pulled.stamps)
+
+    def _block(self, pulled: Pulled, host_ns: int) -> Block:
         row_ns = nanoseconds(pulled.stamps)
-        block = Block(
+        return Block(
             self._stream,
             self._next,
             self._data(pulled),
             host_ns,
             device_ns=int(row_ns[0]),
             epoch=self._epoch,
-            batch=self._batch,
             row_ns=row_ns,
         )
-        self._next += rows
-        self._batch += 1
-        self._give(block)
 
     def _data(self, pulled: Pulled) -> npt.NDArray[Any]:
         if self._format.dtype.names is None:
@@ -250,10 +252,11 @@ class Receiver:
             self._next += count
 
     def _look_again(self) -> bool:
-        for outlet in look_around(LOOK_AGAIN):
-            if outlet.succeeds(self._outlet) and outlet.uid not in self._refused:
-                self._return_to(outlet)
-                break
+        """Wait for a new instance of the outlet, at most for one look."""
+        found = look_for(self._outlet, LOOK, enough=len(self._refused) + 1)
+        acceptable = [outlet for outlet in found if outlet.uid not in self._refused]
+        if acceptable:
+            self._return_to(acceptable[0])
         return True
 
     def _return_to(self, outlet: Outlet) -> None:
@@ -268,7 +271,8 @@ class Receiver:
         inlet = make_inlet(outlet.info, self._options.buffer)
         try:
             inlet.subscribe(CONNECT)
-        except (pylsl.util.LostError, pylsl.util.TimeoutError):
+        except (LostError, NoAnswerError):
+            self._stop.wait(LOOK)
             return
         self._inlet, self._outlet = inlet, outlet
         self._heard = time.monotonic()
@@ -285,7 +289,7 @@ class Receiver:
         if now - self._heard < SILENCE or self._inlet is None:
             return True
         self._heard = now
-        seen = [o for o in look_around(LOOK) if o.succeeds(self._outlet)]
+        seen = look_for(self._outlet, LOOK)
         replaced = seen and all(o.uid != self._outlet.uid for o in seen)
         return self._lose(self._inlet) if replaced else True
 

@@ -1,5 +1,6 @@
 """The rules of the LSL driver: which outlet, what rows, what time."""
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -27,6 +28,7 @@ from rigd.streams.drivers.lsl_outlet import (  # noqa: E402
     Outlet,
     common_unit,
     find_outlets,
+    predicate,
     text_dtype,
     whole_names,
 )
@@ -83,6 +85,13 @@ def test_a_format_from_the_future_is_refused() -> None:
     look = seen(replace(EEG, channel_format=99))
     with pytest.raises(DeviceError, match="unknown format.*can't be received"):
         find_outlets("lab", {"eeg": {"type": "EEG"}}, 0, look)
+
+
+def test_a_predicate_holds_any_quotes() -> None:
+    assert predicate({"name": "Amp", "type": ""}) == "name='Amp' and type=''"
+    assert predicate({"name": """6" 'x'"""}) == (
+        """name=concat('6" ', "'", 'x', "'", '')"""
+    )
 
 
 def test_units_and_names_count_only_where_all_channels_agree() -> None:
@@ -177,7 +186,13 @@ def receive(inlet: ScriptedInlet, options: LslOptions) -> list[Item]:
     items: list[Item] = []
     form = StreamFormat(np.dtype("<f4"), (8,), 250.0, True)
     receiver = Receiver(
-        "eeg", options, form, outlet=EEG, inlet=inlet, give=items.append
+        "eeg",
+        options,
+        form,
+        outlet=EEG,
+        inlet=inlet,
+        give=items.append,
+        in_order=threading.Lock(),
     )
     receiver.begin()
     receiver.run()
@@ -222,6 +237,7 @@ def test_a_note_tells_that_a_text_was_cut() -> None:
         outlet=MARKERS,
         inlet=inlet,
         give=items.append,
+        in_order=threading.Lock(),
     )
     receiver.begin()
     receiver.run()
