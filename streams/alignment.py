@@ -9,7 +9,7 @@ those who apply it (`row_times`).
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from typing import Any
 
 import numpy as np
@@ -34,12 +34,15 @@ LEAST_WINDOWS = 16
 LEAST_ANCHORS = 3
 """With fewer anchors no line is fitted: the nominal rate is taken."""
 
+SIGMA_PER_MAD = 1.4826
+"""Standard deviation of a normal distribution over its median absolute deviation."""
+
 PLAUSIBLE_DRIFT = 0.05
 """A fitted rate that differs by more from the nominal one is not believed."""
 
 ASSUMED_DRIFT = 1e-4
-"""How far a crystal may be from its nominal rate (100 ppm): the error estimate where
-the nominal rate was taken."""
+"""How far a crystal may be from its nominal rate (100 ppm). Few or scattered anchors
+that know no better give way to the nominal rate, with this error."""
 
 ERROR_PARTS = 8
 """The error estimate looks at this many consecutive parts of the anchors."""
@@ -294,13 +297,37 @@ def _fit_segment(anchors: Anchors, per_second: float, start_ns: int) -> Segment:
     t = (anchors.host_ns - start_ns) / 1e9
     nominal = 1 / per_second
     slope = theil_sen_slope(x, t) if len(x) >= LEAST_ANCHORS else None
-    if slope is None or abs(slope / nominal - 1) > PLAUSIBLE_DRIFT:
+    trust = Trust.NONE if slope is None else trust_in(slope / nominal, x * nominal, t)
+    if slope is None or trust is not Trust.FULL:
         offset = float(np.min(t - x * nominal))
-        fit = _nominal_fit(t - offset - x * nominal, span=float(np.ptp(t)))
+        residuals = t - offset - x * nominal
+        fit = _nominal_fit(residuals, float(np.ptp(t)), trust)
         return _line(anchors, origin, offset, nominal, fit)
     offset = float(np.median(t - x * slope))
     fit = _line_fit(t - offset - x * slope, drift=nominal / slope - 1)
     return _line(anchors, origin, offset, slope, fit)
+
+
+class Trust(Enum):
+    """Whether a fitted rate is believed."""
+
+    FULL = auto()
+    NONE = auto()
+    """It is not known better than that of any crystal, and agrees with nominal."""
+    CONTRADICTION = auto()
+    """It is too far from nominal: the nominal rate is wrong, or the anchors are."""
+
+
+def trust_in(slope: float, x: Floats, t: Floats) -> Trust:
+    """Compare a slope with 1 and with its own uncertainty; x and t in seconds."""
+    if abs(slope - 1) > PLAUSIBLE_DRIFT:
+        return Trust.CONTRADICTION
+    residuals = t - x * slope
+    scatter = SIGMA_PER_MAD * np.median(np.abs(residuals - np.median(residuals)))
+    uncertainty = float(scatter * np.sqrt(12 / len(x)) / np.ptp(t))
+    is_vague = uncertainty > ASSUMED_DRIFT
+    agrees = abs(slope - 1) < ASSUMED_DRIFT + 3 * uncertainty
+    return Trust.NONE if is_vague and agrees else Trust.FULL
 
 
 def theil_sen_slope(x: Floats, t: Floats) -> float | None:
@@ -327,15 +354,15 @@ def _line_fit(residuals: Floats, drift: float) -> Fit:
     )
 
 
-def _nominal_fit(residuals: Floats, span: float) -> Fit:
-    distance = np.abs(residuals)
+def _nominal_fit(residuals: Floats, span: float, trust: Trust) -> Fit:
+    """Describe the nominal rate through the least delayed anchor.
+
+    Anchors above it are late, which is no error, unless they contradict the rate.
+    """
+    highest = float(np.max(residuals))
+    error = highest if trust is Trust.CONTRADICTION else ASSUMED_DRIFT * span
     return Fit(
-        Mode.NOMINAL,
-        len(residuals),
-        None,
-        float(np.median(distance)),
-        float(np.max(distance)),
-        bow(residuals) + ASSUMED_DRIFT * span,
+        Mode.NOMINAL, len(residuals), None, float(np.median(residuals)), highest, error
     )
 
 

@@ -276,6 +276,23 @@ def test_blocks_that_came_at_once_get_the_nominal_rate() -> None:
     assert np.diff(clock.times(np.array([0, 499]), 0)) == pytest.approx(0.499)
 
 
+def test_few_scattered_anchors_give_way_to_the_nominal_rate() -> None:
+    late_ms = np.array([4, 1, 3, 0, 2, 5, 1, 4, 2, 3])
+    host_ns = START_NS + np.arange(1, 11) * 500_000_000 + late_ms * 1_000_000
+    clock = fit(records(np.ones(10), np.arange(10), host_ns), 2.0)
+    assert clock.fits[0].mode is Mode.NOMINAL
+    assert clock.error == pytest.approx(ASSUMED_DRIFT * 4.5, rel=0.01)
+    times = clock.times(np.arange(10), 0)
+    np.testing.assert_allclose(times, np.arange(1, 11) * 0.5)
+
+
+def test_scattered_anchors_can_still_tell_of_a_wrong_nominal_rate() -> None:
+    blocks = recorded(rate=1000, drift=0.03, seconds=4, delay=0.02)
+    found = fit(blocks, 1000).fits[0]
+    assert found.mode is Mode.LINE
+    assert found.drift_ppm == pytest.approx(30_000, rel=0.2)
+
+
 def test_two_anchors_are_too_few_for_a_line() -> None:
     blocks = records([1, 1], [0, 10], [START_NS, START_NS + 10**10])
     clock = fit(blocks, 1.0)
