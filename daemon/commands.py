@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
@@ -30,6 +31,7 @@ from rigd.daemon.recording import (
     NotFinalizedError,
     NotStartedError,
     Recording,
+    SettingsError,
 )
 from rigd.daemon.runtime_folder import RuntimeFolder, RuntimeFolderError
 from rigd.daemon.session_events import Observer, Output
@@ -57,7 +59,7 @@ def record(
     try:
         session = load_session(path, InstalledDrivers())
         verdict = _run(_adapted(session, duration, data_root), observer)
-    except (ConfigurationError, DataRootError) as error:
+    except (ConfigurationError, DataRootError, SettingsError) as error:
         return _fail(error, BAD_CONFIGURATION, observer if as_json else None)
     except (
         SessionFolderError,
@@ -132,12 +134,23 @@ def verify(folder: Path, *, as_json: bool) -> int:
     """Compare a session folder with its manifest; see `rigd verify --help`."""
     from rigd.daemon.verify import verify as find_problems
 
-    problems = find_problems(folder)
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        problems = find_problems(folder, _teller(progress))
     for problem in problems:
         print(problem.model_dump_json() if as_json else problem)
     if not problems and not as_json:
         print(f"{folder}: all files are as they were sealed")
     return FAILED if problems else GOOD
+
+
+def _teller(progress: Progress) -> Callable[[str, int, int], None]:
+    """Show one bar for the file that is being read."""
+    bar = progress.add_task("reading", total=None, visible=sys.stderr.isatty())
+
+    def tell(file: str, done: int, size: int) -> None:
+        progress.update(bar, description=file, completed=done, total=size)
+
+    return tell
 
 
 def drivers(name: str | None, *, as_json: bool) -> int:

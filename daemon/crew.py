@@ -144,6 +144,10 @@ class Crew:
         end = self._ends.get(participant.name)
         return end.cause if end else "still running"
 
+    def _how(self, participant: Source | Writer) -> str:
+        end = self._ends.get(participant.name)
+        return participant.error or (end.how if end else "still running")
+
     @property
     def has_live_stream(self) -> bool:
         """Whether anything can still be recorded."""
@@ -206,7 +210,9 @@ class Crew:
             reason = self._reason_to_quit(participant)
             self._processes.send(name, Command(command="quit", reason=reason))
         elif order is Order.TERMINATE:
-            self._audience.say("error", f"{name} does not end and is terminated")
+            self._audience.say(
+                "error", f"{participant.title} does not end and is terminated"
+            )
             self._processes.terminate(name)
         else:
             self._processes.kill(name)
@@ -215,10 +221,10 @@ class Crew:
         if isinstance(participant, Writer):
             source = self.sources[participant.device]
             if source.over_since is not None:
-                return f"{source.name} ended, {self._cause(source)}"
+                return f"{source.title} has died: {self._how(source)}"
             return "its sender did not stop in time"
         if not self._nobody_listens_to(participant):
-            text = f"{participant.name} did not stop in time and is told to leave"
+            text = f"{participant.title} did not stop in time and is told to leave"
             self._audience.say("warning", text)
         return "did not stop in time"
 
@@ -245,7 +251,7 @@ class Crew:
         elif isinstance(event, SourceStatus) and event.stream in self.writers:
             self.writers[event.stream].sent = event
         elif isinstance(event, Notice):
-            self._pass_on(event, source.name)
+            self._pass_on(event, source.title)
         elif isinstance(event, Failed):
             source.error = event.error
         elif isinstance(event, Finished):
@@ -258,7 +264,7 @@ class Crew:
         elif isinstance(event, WriterStatus):
             self._take_status(writer, event, now)
         elif isinstance(event, Notice):
-            self._pass_on(event, writer.name)
+            self._pass_on(event, writer.title)
         elif isinstance(event, Failed):
             writer.error = event.error
         elif isinstance(event, Finished):
@@ -269,12 +275,12 @@ class Crew:
 
     def _take_status(self, writer: Writer, status: WriterStatus, now: float) -> None:
         """A writer that gets on gives itself and its source more time to end."""
-        before, writer.written = writer.written, status
+        before, writer.written, writer.written_at = writer.written, status, now
         if before is None or status.acknowledged_rows > before.acknowledged_rows:
             writer.ladder.moved = self.sources[writer.device].ladder.moved = now
 
-    def _pass_on(self, notice: Notice, name: str) -> None:
-        text = f"{name}: {notice.text}"
+    def _pass_on(self, notice: Notice, title: str) -> None:
+        text = f"{title}: {notice.text}"
         self._audience.tell(notice.model_copy(update={"text": text}))
 
     def take_end(self, end: Exited, now: float) -> None:
@@ -288,7 +294,8 @@ class Crew:
                 participant.over_since = now
                 regular = participant.finished and end.code == 0
                 if self._is_recording and not regular:
-                    self._audience.say("error", _obituary(participant, end))
+                    why = participant.error or end.cause
+                    self._audience.say("error", f"{participant.title} has died: {why}")
 
     def say_what_is_missing(self, seconds: float) -> None:
         """Name streams that deliver nothing `seconds` after the start, once each."""
@@ -298,10 +305,3 @@ class Crew:
                 writer.was_missed = True
                 level: Level = "info" if writer.rate is None else "warning"
                 self._audience.say(level, f"`{writer.stream}` {missing}", writer.stream)
-
-
-def _obituary(participant: Source | Writer, end: Exited) -> str:
-    if participant.error is not None:
-        return f"{end.child} has died: {participant.error}"
-    lines = [f"    {line}" for line in end.last_lines]
-    return "\n".join([f"{end.child} has died, {end.how}", *lines])

@@ -104,6 +104,11 @@ class Source:
         """Identity on the control socket."""
         return f"source:{self.device_name}"
 
+    @property
+    def title(self) -> str:
+        """Name for people."""
+        return f"source `{self.device_name}`"
+
     def has_answered(self, now: float) -> bool:
         """Whether there is nothing more to wait for while it opens its device."""
         known = self.formats is not None or self.error is not None
@@ -115,7 +120,7 @@ class Source:
         if self.error is not None:
             return f"{who}: {self.error}"
         if self.over_since is not None:
-            return f"{who} ended while opening, {cause}"
+            return f"{who} died while opening: {cause}"
         if self.formats is None:
             return (
                 f"{who} did not answer within its open_timeout of "
@@ -140,6 +145,8 @@ class Writer:
     over_since: float | None = None
     ladder: Ladder = field(default_factory=lambda: Ladder(WRITER_RUNGS))
     written: WriterStatus | None = None
+    written_at: float = 0.0
+    """Time at which `written` came."""
     sent: SourceStatus | None = None
     was_missed: bool = False
     """It has been said that nothing was delivered."""
@@ -148,6 +155,11 @@ class Writer:
     def name(self) -> str:
         """Identity on the control socket."""
         return f"writer:{self.stream}"
+
+    @property
+    def title(self) -> str:
+        """Name for people."""
+        return f"writer of `{self.stream}`"
 
     def has_answered(self, now: float) -> bool:
         """Whether there is nothing more to wait for while it opens its file."""

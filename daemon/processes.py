@@ -86,15 +86,15 @@ class Exited:
 
     @property
     def how(self) -> str:
-        """The exit code in words."""
-        if self.code < 0:
-            return f"ended by {signal_name(-self.code)}"
-        return f"exit code {self.code}"
+        """`exit code 1`, or the name of the signal that ended it."""
+        return signal_name(-self.code) if self.code < 0 else f"exit code {self.code}"
 
     @property
     def cause(self) -> str:
-        """The exit code in words, with the last line of standard error."""
-        return f"{self.how}: {self.last_lines[-1]}" if self.last_lines else self.how
+        """`how`, and the last lines of standard error, which say why."""
+        if len(self.last_lines) == 1:
+            return f"{self.how}: {self.last_lines[0]}"
+        return "\n    ".join([self.how, *self.last_lines])
 
 
 Happening = Said | Garbled | Printed | Complained | Exited

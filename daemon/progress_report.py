@@ -6,6 +6,9 @@ from rigd.daemon.participants import Writer
 from rigd.daemon.rate_meter import RateMeter
 from rigd.daemon.session_events import Progress, StreamProgress
 
+STALE = 3.0
+"""Seconds without a word of a writer after which its rate counts as unknown."""
+
 
 class ProgressReport:
     """Makes `Progress` events; keeps the readings that rates are measured from."""
@@ -16,6 +19,8 @@ class ProgressReport:
         self._duration = duration
         self._rows: dict[str, RateMeter] = {}
         self._bytes: dict[str, RateMeter] = {}
+        self.is_measuring = True
+        """False: the recording is over, rates stay what they were."""
 
     def make(self, now: float, seconds: float, free_bytes: int | None) -> Progress:
         """Report at the time `now`, `seconds` after the start of the recording."""
@@ -27,24 +32,28 @@ class ProgressReport:
             duration=self._duration,
             streams=streams,
             free_bytes=free_bytes,
-            seconds_left=free_bytes / speed if free_bytes and speed > 0 else None,
+            seconds_left=None
+            if free_bytes is None or speed == 0
+            else free_bytes / speed,
         )
 
     def _stream(self, writer: Writer, now: float) -> StreamProgress:
         name, written = writer.stream, writer.written
         size = written.bytes if written else 0
         rows = self._rows.setdefault(name, RateMeter())
-        rows.read(now, writer.rows)
         volume = self._bytes.setdefault(name, RateMeter())
-        volume.read(now, size)
+        if written is not None and self.is_measuring:
+            rows.read(writer.written_at, writer.rows)
+            volume.read(writer.written_at, size)
+        is_stale = self.is_measuring and now - writer.written_at > STALE
         return StreamProgress(
             stream=name,
             device=writer.device,
             rows=writer.rows,
             safe_rows=written.acknowledged_rows if written else 0,
             bytes=size,
-            rate=rows.rate,
-            bytes_per_second=volume.rate,
+            rate=None if is_stale else rows.rate,
+            bytes_per_second=None if is_stale else volume.rate,
             lost=writer.lost,
             lag_seconds=written.lag_seconds if written else None,
             ring_fill=writer.sent.ring_fill if writer.sent else 0.0,

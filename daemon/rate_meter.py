@@ -12,11 +12,13 @@ class RateMeter:
     def __init__(self) -> None:
         self._readings: deque[tuple[float, int]] = deque()
 
-    def read(self, now: float, count: int) -> None:
-        """Note that the count was `count` at the time `now` (seconds)."""
+    def read(self, when: float, count: int) -> None:
+        """Note that the count was `count` at the time `when` (s); twice is once."""
         readings = self._readings
-        readings.append((now, count))
-        while len(readings) > 2 and now - readings[1][0] >= WINDOW:
+        if readings and when <= readings[-1][0]:
+            return
+        readings.append((when, count))
+        while len(readings) > 2 and when - readings[1][0] >= WINDOW:
             readings.popleft()
 
     @property
@@ -25,4 +27,4 @@ class RateMeter:
         if len(self._readings) < 2:
             return None
         (t0, n0), (t1, n1) = self._readings[0], self._readings[-1]
-        return (n1 - n0) / (t1 - t0) if t1 > t0 else None
+        return (n1 - n0) / (t1 - t0)

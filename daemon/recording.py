@@ -62,6 +62,10 @@ class NotStartedError(Exception):
     """The session did not start: nothing was recorded, nothing is left behind."""
 
 
+class SettingsError(Exception):
+    """The settings do not fit each other, or what the devices deliver."""
+
+
 class AbortedError(Exception):
     """The orderly end was cut short on request; what was written stands."""
 
@@ -89,8 +93,11 @@ class Recording:
             processes: Starts the children; its control socket is theirs.
             observers: Told of everything that happens.
 
+        Raises:
+            SettingsError: The session's id is too long when it is filled in.
+
         """
-        name = session.resolved_id(datetime.now().astimezone())
+        name = _session_name(session)
         root = session.data_root or session.rig.data_root
         self.paths = SessionPaths(root / name, session.subject.id, name)
         self.state = FIRST
@@ -107,6 +114,7 @@ class Recording:
         self._abort = False
         self._report = ProgressReport(self._crew.writers, session.duration)
         self._started = 0.0
+        self._stopped: float | None = None
         self._reported = 0.0
 
     # --- verbs --------------------------------------------------------------------
@@ -117,6 +125,7 @@ class Recording:
         Raises:
             DataRootError: The data root is not usable.
             SessionFolderError: The session folder exists or can't be made.
+            SettingsError: A stream is not what its settings say.
             NotStartedError: A device or a stream file is not ready.
             AbortedError: `interrupt` was called once too often.
             NotFinalizedError: The finalizer did not come to its end.
@@ -249,7 +258,8 @@ class Recording:
                 for name in source.device.streams
             },
         )
-        _refuse(_layout_faults(record))
+        if faults := _layout_faults(record):
+            raise SettingsError("\n".join(faults))
         return record
 
     def _stream_record(
@@ -269,7 +279,7 @@ class Recording:
     def _prepare_files(self) -> None:
         end = self._run_helper(PREPARE, "rigd.daemon.prepare")
         if end.code != 0:
-            _refuse([f"the stream files could not be prepared, {end.cause}"])
+            _refuse([f"the stream files could not be prepared: {end.cause}"])
 
     def _open_files(self, record: SessionRecord) -> None:
         for name, stream in record.streams.items():
@@ -291,6 +301,8 @@ class Recording:
         self._crew.start_recording()
         self._move(Event.ARMED)
         self._wait(self._is_enough)
+        self._stopped = _now()
+        self._report.is_measuring = False
         self._audience.say("info", f"the recording ends: {self._stop_reason}")
         self._move(Event.STOPPED)
 
@@ -303,8 +315,9 @@ class Recording:
         return self._stop_reason is not None
 
     def _recorded(self) -> float:
-        """Seconds since the last device has begun."""
-        return _now() - (self._crew.last_started or self._started)
+        """Seconds from the beginning of the last device to now, or to the end."""
+        end = _now() if self._stopped is None else self._stopped
+        return end - (self._crew.last_started or self._started)
 
     def _drain(self) -> None:
         self._crew.stop(_now())
@@ -320,8 +333,8 @@ class Recording:
             summary = read_summary(self.paths.folder)
         except ManifestError as error:
             raise NotFinalizedError(
-                f"the finalizer ended, {end.cause}; the data stand: "
-                f"rigd finalize {self.paths.folder}"
+                f"the data stand, but could not be finalized: {end.cause}\n"
+                f"try again: rigd finalize {self.paths.folder}"
             ) from error
         self._move(Event.FINALIZED)
         self._audience.tell(summary)
@@ -401,6 +414,13 @@ class Recording:
 
 def _now() -> float:
     return time.monotonic()
+
+
+def _session_name(session: Session) -> str:
+    try:
+        return session.resolved_id(datetime.now().astimezone())
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
 
 
 def _refuse(faults: Sequence[str]) -> None:

@@ -121,9 +121,9 @@ def test_a_device_that_fails_says_why() -> None:
 def test_a_source_that_crashes_while_opening_is_explained_by_its_end() -> None:
     crashed = source("a")
     crashed.over_since = 3.0
-    fault = crashed.fault("ended by SIGSEGV")
+    fault = crashed.fault("SIGSEGV")
     assert fault is not None
-    assert fault.endswith("ended while opening, ended by SIGSEGV")
+    assert fault.endswith("died while opening: SIGSEGV")
 
 
 def test_a_device_must_offer_all_its_streams() -> None:
@@ -142,9 +142,9 @@ def test_a_writer_is_without_fault_only_when_it_is_ready_and_alive() -> None:
     one.ready = True
     assert one.fault("still running") is None
     one.over_since = 1.0
-    fault = one.fault("ended by SIGKILL")
+    fault = one.fault("SIGKILL")
     assert fault is not None
-    assert fault.endswith("ended by SIGKILL")
+    assert fault.endswith("SIGKILL")
 
 
 @pytest.mark.parametrize(

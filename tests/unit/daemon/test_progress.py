@@ -218,25 +218,65 @@ def test_a_rate_is_that_of_the_last_seconds() -> None:
     assert meter.rate == 0
 
 
+def test_the_same_reading_twice_is_one() -> None:
+    meter = RateMeter()
+    meter.read(1.0, 100)
+    meter.read(1.0, 100)
+    assert meter.rate is None
+
+
+def write(writer: Writer, at: float, rows: int) -> None:
+    writer.written_at = at
+    writer.written = WriterStatus(
+        stream="a", rows=rows, bytes=8 * rows, lost=3, repeated=0, rejected=0,
+        acknowledged_rows=rows - 20, lag_seconds=0.2,
+    )  # fmt: skip
+
+
 def test_the_report_takes_rows_from_the_writer_and_the_ring_from_the_source() -> None:
     writer = Writer("a", "box", 100.0, ready_by=0)
     report = ProgressReport({"a": writer}, duration=5)
     before = report.make(now=10.0, seconds=0.1, free_bytes=8000)
     assert before.streams == [StreamProgress(stream="a", device="box")]
     assert before.seconds_left is None
-    writer.written = WriterStatus(
-        stream="a", rows=100, bytes=800, lost=3, repeated=0, rejected=0,
-        acknowledged_rows=80, lag_seconds=0.2,
-    )  # fmt: skip
+    write(writer, at=10.25, rows=100)
+    report.make(now=10.5, seconds=0.6, free_bytes=8000)
+    write(writer, at=11.25, rows=200)
     writer.sent = SourceStatus(
-        stream="a", rows=110, lost=4, ring_bytes=1, ring_fill=0.25, connected=True
+        stream="a", rows=210, lost=4, ring_bytes=1, ring_fill=0.25, connected=True
     )
-    after = report.make(now=11.0, seconds=1.1, free_bytes=8000)
+    after = report.make(now=11.5, seconds=1.6, free_bytes=8000)
     assert after.streams == [
         StreamProgress(
-            stream="a", device="box", rows=100, safe_rows=80, bytes=800, rate=100.0,
-            bytes_per_second=800.0, lost=4, lag_seconds=0.2, ring_fill=0.25,
+            stream="a", device="box", rows=200, safe_rows=180, bytes=1600,
+            rate=100.0, bytes_per_second=800.0, lost=4,
+            lag_seconds=0.2, ring_fill=0.25,
         )
     ]  # fmt: skip
     assert after.seconds_left == pytest.approx(10)
     assert after.duration == 5
+
+
+def test_the_rate_of_a_writer_that_says_nothing_is_unknown() -> None:
+    writer = Writer("a", "box", 100.0, ready_by=0)
+    report = ProgressReport({"a": writer}, duration=None)
+    for tick in range(4):
+        write(writer, at=10.0 + tick, rows=100 * tick)
+        (stream,) = report.make(10.0 + tick, 0, 0).streams
+    assert stream.rate == pytest.approx(100)
+    (stream,) = report.make(now=16.5, seconds=0, free_bytes=0).streams
+    assert stream.rate is None
+
+
+def test_after_the_end_rates_stay_what_they_were() -> None:
+    writer = Writer("a", "box", 100.0, ready_by=0)
+    report = ProgressReport({"a": writer}, duration=None)
+    for tick in range(4):
+        write(writer, at=10.0 + tick, rows=100 * tick)
+        report.make(10.0 + tick, 0, 0)
+    report.is_measuring = False
+    write(writer, at=14.0, rows=310)
+    progress = report.make(now=20.0, seconds=0, free_bytes=0)
+    assert progress.streams[0].rows == 310
+    assert progress.streams[0].rate == pytest.approx(100)
+    assert progress.seconds_left == 0
