@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 pylsl = pytest.importorskip("pylsl")
 
-from rigd.streams.block import NO_TIME, Item, Lost, Note, StreamFormat  # noqa: E402
+from rigd.streams.block import NO_TIME, Block, Item, Lost, Note, StreamFormat  # noqa: E402
 from rigd.streams.driver import DeviceError  # noqa: E402
 from rigd.streams.drivers.lsl_inlet import (  # noqa: E402
     Correction,
@@ -152,11 +152,19 @@ def test_lsl_counts_on_the_same_clock_as_this_machine() -> None:
 
 
 class ScriptedInlet:
-    """Gives what it was made with, one item a pull, then is silent."""
+    """Gives what it was made with, one item a pull, then is silent.
+
+    What is `stale` had arrived before and comes first, unless it is flushed.
+    """
 
     def __init__(
-        self, *pulls: Pulled, stuck: int = 0, corrections: Sequence[Correction] = ()
+        self,
+        *pulls: Pulled,
+        stale: Sequence[Pulled] = (),
+        stuck: int = 0,
+        corrections: Sequence[Correction] = (),
     ) -> None:
+        self._stale = list(stale)
         self._pulls = list(pulls)
         self._stuck = stuck
         self._corrections = list(corrections)
@@ -165,10 +173,12 @@ class ScriptedInlet:
 
     def description(self, timeout: float) -> None: ...
 
-    def flush(self) -> None: ...
+    def flush(self) -> None:
+        self._stale.clear()
 
     def pull(self, timeout: float) -> Pulled:
-        return self._pulls.pop(0) if self._pulls else numbers(0)
+        pulls = self._stale or self._pulls
+        return pulls.pop(0) if pulls else numbers(0)
 
     def out_of_reach(self) -> int:
         return self._stuck
@@ -205,6 +215,13 @@ def test_what_arrived_but_is_out_of_reach_is_counted_as_lost() -> None:
     assert getattr(block, "first", None) == 5
     assert lost == Lost("eeg", 8, 7, "driver", 0)
     assert "is gone" in getattr(ended, "reason", "")
+
+
+def test_what_waits_in_the_inlet_at_the_start_is_forgotten() -> None:
+    inlet = ScriptedInlet(numbers(5, lost=True), stale=[numbers(4), numbers(4)])
+    block, _ = receive(inlet, LslOptions(reconnect=False))
+    assert isinstance(block, Block)
+    assert (block.first, len(block.data)) == (0, 5)
 
 
 def test_a_clock_reading_is_taken_once() -> None:
