@@ -67,6 +67,7 @@ def record(
         NotStartedError,
         AbortedError,
         NotFinalizedError,
+        OSError,
     ) as error:
         return _fail(error, FAILED, observer if as_json else None)
     return GOOD if verdict == "complete" else FAILED

@@ -13,9 +13,15 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+import zmq
 
 from rigd.config.paths import SessionPaths
+from rigd.daemon.session_record import SessionRecord
+from rigd.streams.block import Block, Ended
 from rigd.streams.drivers.simulated import SimulatedDriver
+from rigd.streams.ring import Ring
+from rigd.streams.sender import Sender
+from rigd.streams.wire import Address
 from tests.support.laboratory import Laboratory, Run
 
 SOURCE, WRITER = "rigd.streams.source", "rigd.streams.writer"
@@ -176,6 +182,78 @@ def test_sockets_are_private(laboratory: Laboratory) -> None:
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert modes == {"_control.sock": 0, "count.sock": 0}
     assert run.finish()[0] == 0
+
+
+class ForeignSender:
+    """A program of its own that sends a stream by the wire protocol."""
+
+    def __init__(self, laboratory: Laboratory, endpoint: str) -> None:
+        record = SessionRecord.load(paths(laboratory).record)
+        stream = record.streams["given"]
+        self.format = stream.stream_format
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._sender = Sender(
+            self._context,
+            endpoint,
+            stream="given",
+            stream_format=self.format,
+            address=Address(stream.key, self.format.digest, 7),
+            ring=Ring(2**20, None),
+        )
+
+    def send(self, rows: int) -> None:
+        """Send rows 0, 1, 2, ... and wait until they are acknowledged."""
+        for first in range(0, rows, 100):
+            data = np.arange(first, first + 100, dtype=self.format.dtype)
+            self._sender.offer(Block("given", first, data, time.monotonic_ns()))
+        while self._sender.ring.first < self._sender.ring.next:
+            self._sender.pump()
+            time.sleep(0.01)
+
+    def end(self) -> None:
+        """Say that nothing follows, and wait until that is acknowledged."""
+        self._sender.end(Ended("given"))
+        while not self._sender.finished:
+            self._sender.pump()
+            time.sleep(0.01)
+
+    def close(self) -> None:
+        self._sender.close()
+        self._context.term()
+
+
+FOREIGN = {
+    "door": {
+        "driver": "external",
+        "streams": {"given": {"options": {"dtype": "<i4", "rate": 1000}}},
+    }
+}
+
+
+@pytest.mark.parametrize("says_end", [True, False])
+def test_a_foreign_sender_is_recorded(laboratory: Laboratory, says_end: bool) -> None:
+    run = laboratory.record(FOREIGN)
+    endpoint = run.wait_for(event="notice", stream="given")["text"].split()[-1]
+    run.wait_for(event="state", state="recording")
+    sender = ForeignSender(laboratory, endpoint)
+    sender.send(2000)
+    if says_end:
+        sender.end()
+    else:
+        run.signal(signal.SIGINT)
+    code, _ = run.finish()
+    sender.close()
+    with h5py.File(paths(laboratory).stream_file("given")) as file:
+        np.testing.assert_array_equal(
+            file["acquisition/given/data"][:], np.arange(2000)
+        )
+    (given,) = summary(run)["streams"]
+    assert given["rows"] == 2000
+    assert notices(run, "error") == []
+    assert states(run)[-1] == "done"
+    if not says_end:
+        assert code == 1
+        assert given["verdict"] == "incomplete", "the sender did not say END"
 
 
 # --- sessions that do not start -------------------------------------------------------
