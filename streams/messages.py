@@ -52,6 +52,9 @@ class WriterSpec(Model):
     """Rows are on the disk, and acknowledged, after at most this long."""
     sync_bytes: int = 64 * 2**20
     """... or after this many bytes."""
+    durable: bool = True
+    """False: what the kernel holds is acknowledged already. It outlives the writer, but
+    not the machine."""
     drain_seconds: float = 0.03
     """How long to let small messages gather before they are taken together."""
 

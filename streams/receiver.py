@@ -13,6 +13,7 @@ from typing import Any
 import zmq
 
 from rigd.streams.block import StreamFormat
+from rigd.streams.standing import Standing
 from rigd.streams.wire import (
     HEADER_BYTES,
     INTRODUCE,
@@ -105,6 +106,20 @@ class Receiver:
         self._peer = b""
         self._complain = complain
         self._asked = (-1, 0.0)
+
+    def go_on_from(self, standing: Standing) -> None:
+        """Want what comes after a checkpoint, of the sender that it names."""
+        self.wanted = standing.sequence
+        self.repeated = 0
+        self.rejected = max(self.rejected, standing.rejected)
+        if standing.sender != self.sender:
+            self.sender = standing.sender
+            self._prefix = self._address(standing.sender).prefix(Kind.DATA)
+
+    def ask_again(self) -> None:
+        """Ask the sender for everything from `wanted` on."""
+        if self._peer:
+            self._answer(Kind.RESEND, self.wanted)
 
     # --- taking -------------------------------------------------------------------
 

@@ -8,7 +8,9 @@ live reader is to see its rows (`show`), and again when it has more.
 
 import os
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,6 +18,7 @@ from typing import Any, Protocol
 import h5py
 import numpy as np
 import numpy.typing as npt
+from xxhash import xxh3_64_intdigest
 
 from rigd.streams.block import NO_TIME, StreamFormat
 from rigd.streams.ledger import LOST_DTYPE, STATE_DTYPE, LostInterval
@@ -48,13 +51,40 @@ def shuffle_gzip(chunk: memoryview, item_bytes: int) -> bytes:
 ENCODERS: dict[str, Encoder] = {"none": plain, "gzip": shuffle_gzip}
 
 
+@dataclass(frozen=True, slots=True)
+class StoredChunk:
+    """A chunk that is written for good: `size` bytes at `offset` of the file.
+
+    It holds `rows` rows from `row` on; `tile` is its number among the chunks that hold
+    these rows, `digest` the XXH3-64 of its bytes as they are stored.
+    """
+
+    row: int
+    rows: int
+    tile: int
+    offset: int
+    size: int
+    digest: int
+
+
+Stored = Callable[[int, StoredChunk], None]
+"""Hears of each chunk written for good, with the number of its dataset."""
+
+
 class GrowingDataset:
     """One extendable dataset of the file, appended chunk by chunk."""
 
     def __init__(
-        self, dataset: Any, layout: DatasetLayout, encode: Encoder = plain
+        self,
+        dataset: Any,
+        layout: DatasetLayout,
+        encode: Encoder = plain,
+        stored: Callable[[StoredChunk], None] | None = None,
     ) -> None:
-        """Append to `dataset` (an open, empty `h5py.Dataset`)."""
+        """Append to `dataset` (an open, empty `h5py.Dataset`).
+
+        `stored` hears of each chunk that is written for good, with its place.
+        """
         if dataset.chunks != layout.chunk or dataset.shape[1:] != layout.shape:
             raise ValueError(
                 f"{layout.path}: chunk {dataset.chunks} of rows {dataset.shape[1:]} in "
@@ -63,6 +93,9 @@ class GrowingDataset:
         self._id = dataset.id
         self._layout = layout
         self._encode = encode
+        self._stored = stored
+        self._descriptor = dataset.file.id.get_vfd_handle()
+        self._places: dict[int, int] = {}
         self._item_bytes = layout.dtype.itemsize
         self._row_bytes = self._item_bytes * int(np.prod(layout.shape, dtype=int))
         self._chunk_rows = layout.chunk[0]
@@ -77,6 +110,16 @@ class GrowingDataset:
     def rows(self) -> int:
         """Rows appended so far."""
         return self._start + self._fill // self._row_bytes
+
+    @property
+    def full_rows(self) -> int:
+        """Rows in chunks that are full, and so written for good."""
+        return self._start
+
+    def tail(self, first: int, last: int) -> bytes:
+        """Return rows [first, last) of the chunk that is not full yet."""
+        start = (first - self._start) * self._row_bytes
+        return bytes(self._buffer[start : (last - self._start) * self._row_bytes])
 
     def extend(self, parts: list[Any]) -> None:
         """Append many pieces; small ones are joined first."""
@@ -100,20 +143,23 @@ class GrowingDataset:
             self._fill += len(part)
             view = view[len(part) :]
             if self._fill == self._chunk_bytes:
-                self._write_chunk(self._chunk_rows)
+                self._write_chunk(self._chunk_rows, for_good=True)
                 self._start += self._chunk_rows
                 self._fill = 0
+                self._places.clear()
 
     def show(self) -> None:
         """Let a live reader see all rows: write the part-filled chunk, flush."""
         if self._shown < self.rows:
-            self._write_chunk(self._fill // self._row_bytes)
+            self._write_chunk(self._fill // self._row_bytes, for_good=False)
         self.flush()
 
     def finish(self) -> None:
         """Write the last chunk; what it holds beyond the last row is zero."""
         self._buffer[self._fill :] = bytes(self._chunk_bytes - self._fill)
-        self.show()
+        if self._fill:
+            self._write_chunk(self._fill // self._row_bytes, for_good=True)
+        self.flush()
 
     def flush(self) -> None:
         """Hand over to the kernel what is written so far."""
@@ -121,13 +167,44 @@ class GrowingDataset:
             self._id.flush()
             self._flushed = self._shown
 
-    def _write_chunk(self, rows: int) -> None:
+    def _write_chunk(self, rows: int, *, for_good: bool) -> None:
         """Write the buffer as the chunk at `_start`; `rows` of it are valid."""
         self._id.set_extent((self._start + rows, *self._layout.shape))
-        for offset, tile in self._tiles():
-            stored = self._encode(tile, self._item_bytes)
-            self._id.write_direct_chunk((self._start, *offset), stored)
+        for tile, (offset, content) in enumerate(self._tiles()):
+            stored = self._encode(content, self._item_bytes)
+            place = (self._start, *offset)
+            self._id.write_direct_chunk(place, stored)
+            if self._stored is not None and (for_good or tile not in self._places):
+                self._note(tile, place, stored, rows if for_good else None)
         self._shown = self._start + rows
+
+    def _note(
+        self, tile: int, place: tuple[int, ...], stored: Any, rows: int | None
+    ) -> None:
+        """Find out where a chunk lies; say so if it is written for good."""
+        digest = xxh3_64_intdigest(stored)
+        size = len(stored)
+        offset = self._places.get(tile)
+        if offset is None or self._digest(offset, size) != digest:
+            offset = self._places[tile] = self._find(place, size, digest)
+        if rows is not None and self._stored is not None:
+            self._stored(StoredChunk(self._start, rows, tile, offset, size, digest))
+
+    def _find(self, place: tuple[int, ...], size: int, digest: int) -> int:
+        """Return where a chunk lies: at the end of the file, as a rule.
+
+        HDF5's index knows, but to ask it costs more with each chunk.
+        """
+        end: int = os.fstat(self._descriptor).st_size
+        if end >= size and self._digest(end - size, size) == digest:
+            return end - size
+        offset: int = self._id.get_chunk_info_by_coord(place).byte_offset or 0
+        if self._digest(offset, size) != digest:
+            raise OSError(f"{self._layout.path}: the chunk at {place} is not there")
+        return offset
+
+    def _digest(self, offset: int, size: int) -> int:
+        return xxh3_64_intdigest(os.pread(self._descriptor, size, offset))
 
     def _tiles(self) -> Iterator[tuple[tuple[int, ...], memoryview]]:
         """Cut the buffer into HDF5 chunks where these split the rows."""
@@ -151,36 +228,66 @@ class StreamFile:
     """The open stream file: rows, their times, their clocks, the ledger."""
 
     def __init__(
-        self, path: Path, layout: StreamLayout, stream_format: StreamFormat
+        self,
+        path: Path,
+        layout: StreamLayout,
+        stream_format: StreamFormat,
+        *,
+        first_row: int = 0,
+        stored: Stored | None = None,
     ) -> None:
-        """Open an existing, empty stream file for appending under SWMR."""
+        """Open an existing, empty stream file for appending under SWMR.
+
+        Args:
+            path: The file.
+            layout: Where everything lies in it.
+            stream_format: What the rows look like.
+            first_row: Number of the first row, if rows of the stream stand elsewhere.
+            stored: Hears of each chunk that is written for good: the number of the
+                dataset (`StreamLayout.datasets`), the chunk.
+
+        """
         self._format = stream_format
         self._layout = layout
+        self._first_row = first_row
         self._file = h5py.File(path, "r+", libver="v110")
-        encode = ENCODERS[layout.compression]
-        self._data = [
-            GrowingDataset(self._file[column.path], column, encode)
-            for column in layout.data
-        ]
-        self._timestamps = self._growing(layout.timestamps)
-        self._row_times = self._growing(layout.row_times)
-        self._ids = self._growing(layout.ids)
-        self._blocks = GrowingDataset(self._file[layout.blocks.path], layout.blocks)
-        self._clock = GrowingDataset(self._file[layout.clock.path], layout.clock)
-        self._lost = GrowingDataset(self._file[layout.lost.path], layout.lost)
+        self.datasets = tuple(
+            self._growing(number, dataset, stored)
+            for number, dataset in enumerate(layout.datasets)
+        )
+        growing = {
+            dataset.path: self.datasets[number]
+            for number, dataset in enumerate(layout.datasets)
+        }
+        self._data = [growing[column.path] for column in layout.data]
+        self._timestamps = _optional(growing, layout.timestamps)
+        self._row_times = _optional(growing, layout.row_times)
+        self._ids = _optional(growing, layout.ids)
+        self._blocks = growing[layout.blocks.path]
+        self._clock = growing[layout.clock.path]
+        self._lost = growing[layout.lost.path]
         self._state = self._file[layout.state]
         self._file.flush()
         self._file.swmr_mode = True
 
-    def _growing(self, layout: DatasetLayout | None) -> GrowingDataset | None:
-        return (
-            None if layout is None else GrowingDataset(self._file[layout.path], layout)
-        )
+    def _growing(
+        self, number: int, layout: DatasetLayout, stored: Stored | None
+    ) -> GrowingDataset:
+        encode = ENCODERS[
+            self._layout.compression if layout in self._layout.data else "none"
+        ]
+        hear = None if stored is None else partial(stored, number)
+        return GrowingDataset(self._file[layout.path], layout, encode, hear)
 
     @property
     def rows(self) -> int:
-        """Rows appended so far."""
-        return self._data[0].rows
+        """Rows of the stream so far."""
+        return self._first_row + self._data[0].rows
+
+    @property
+    def name(self) -> str:
+        """Name of the file."""
+        return Path(self._file.filename).name
 
     @property
     def descriptor(self) -> int:
@@ -244,39 +351,37 @@ class StreamFile:
 
     def show(self) -> None:
         """Let a live reader see all rows, data before what speaks of it."""
-        for dataset in self._all():
+        for dataset in self.datasets:
             dataset.show()
 
     def flush(self) -> None:
         """Hand over whole chunks to the kernel."""
-        for dataset in self._all():
+        for dataset in self.datasets:
             dataset.flush()
-
-    def _all(self) -> Iterable[GrowingDataset]:
-        optional = (self._ids, self._row_times, self._timestamps)
-        return (
-            *self._data,
-            *(dataset for dataset in optional if dataset is not None),
-            self._clock,
-            self._lost,
-            self._blocks,
-        )
 
     def sync(self) -> None:
         """Bring to the disk what was flushed. Safe to call from another thread."""
         os.fdatasync(self.descriptor)
 
-    def close(self) -> None:
-        """Write what is left, close the file and bring it to the disk."""
-        for dataset in self._all():
+    def close(self, *, durable: bool = True) -> None:
+        """Write what is left and close; if `durable`, bring all to the disk."""
+        for dataset in self.datasets:
             dataset.finish()
         path = self._file.filename
         self._file.close()
+        if not durable:
+            return
         descriptor = os.open(path, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _optional(
+    growing: dict[str, GrowingDataset], layout: DatasetLayout | None
+) -> GrowingDataset | None:
+    return None if layout is None else growing[layout.path]
 
 
 def device_seconds(device_ns: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:

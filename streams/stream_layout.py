@@ -54,6 +54,21 @@ class StreamLayout:
     """Numbers of the rows, 0, 1, 2, ...: a table without them can't be read by NWB."""
 
     @property
+    def datasets(self) -> tuple[DatasetLayout, ...]:
+        """All growing datasets, data before what speaks of it.
+
+        Their order is that of the dataset numbers in a journal.
+        """
+        optional = (self.ids, self.row_times, self.timestamps)
+        return (
+            *self.data,
+            *(dataset for dataset in optional if dataset is not None),
+            self.clock,
+            self.lost,
+            self.blocks,
+        )
+
+    @property
     def sync(self) -> str:
         """Path of the group with the raw clocks and the ledger."""
         return f"{self.container}/sync"

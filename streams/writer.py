@@ -10,21 +10,16 @@ import logging
 import os
 import sys
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import zmq
 
 from rigd.streams.block import StreamFormat
 from rigd.streams.continuity import Continuity
-from rigd.streams.ledger import (
-    ENDED_REGULARLY,
-    ENDED_WITH_REASON,
-    RUNNING,
-    LostInterval,
-)
-from rigd.streams.messages import Finished, Ready, WriterSpec, WriterStatus
+from rigd.streams.durable_stream import DurableStream, PartFailedError
+from rigd.streams.ledger import ENDED_REGULARLY, ENDED_WITH_REASON, LostInterval
+from rigd.streams.messages import Finished, Notice, Ready, WriterSpec, WriterStatus
 from rigd.streams.pace import Pace
 from rigd.streams.process import (
     Complaints,
@@ -35,7 +30,7 @@ from rigd.streams.process import (
     run_process,
 )
 from rigd.streams.receiver import Malformed, Receiver, Run, Taken, Told
-from rigd.streams.stream_file import StreamFile
+from rigd.streams.standing import Standing
 from rigd.streams.stream_layout import stream_layout
 from rigd.streams.wire import LOST_COUNT, Kind
 
@@ -46,24 +41,21 @@ STOP_GRACE = 3.0
 """Seconds that a sender has to say END after it was asked to stop."""
 
 
-@dataclass(slots=True)
-class Mark:
-    """How far a sync reaches: the sequence to acknowledge, and the rows kept."""
-
-    sequence: int = 0
-    rows: int = 0
-
-
 class Appender:
     """Decides what to do with what was taken, and does it to the stream file."""
 
-    def __init__(self, file: StreamFile) -> None:
+    def __init__(self, file: DurableStream) -> None:
         self._file = file
-        self.continuity = Continuity()
-        self.lost = 0
-        self.repeated = 0
         self.ended: str | None = None
         self.last_host_ns = 0
+        self.go_on_from(file.synced.standing)
+
+    def go_on_from(self, standing: Standing) -> None:
+        """Take up the account where the last checkpoint left it."""
+        self.continuity = Continuity(standing.next, standing.epoch)
+        self.lost = standing.lost
+        self.repeated = standing.repeated
+        self.ended = None
 
     def take(self, taken: list[Taken]) -> None:
         """Append runs, note losses, clock readings and the end."""
@@ -158,8 +150,9 @@ class Writer:
             chunk=spec.chunk,
             compression=spec.compression,
         )
-        self._plain = spec.compression == "none"
-        self._file = StreamFile(Path(spec.path), layout, stream_format)
+        self._file = DurableStream(
+            Path(spec.path), layout, stream_format, spec.key, durable=spec.durable
+        )
         self._append = Appender(self._file)
         self._complain = Complaints(control.send, spec.stream)
         self._receiver = Receiver(
@@ -170,15 +163,14 @@ class Writer:
             key=spec.key,
             complain=self._complain,
         )
+        self._receiver.go_on_from(self._file.synced.standing)
         self._row_bytes = stream_format.row_bytes
         self._pace = Pace(spec.drain_seconds)
-        self._threads = ThreadPoolExecutor(1, thread_name_prefix="sync")
-        self._syncing: tuple[Future[None], Mark] | None = None
-        self._synced = Mark()
         self._sync_started = self._shown = self._told = time.monotonic()
         self._sync_bytes = 0
         self._stop_by: float | None = None
         self._quit: str | None = None
+        self._is_closed = False
 
     def run(self) -> None:
         """Record until the stream ends; leave a closed file."""
@@ -186,13 +178,45 @@ class Writer:
         poller = zmq.Poller()
         poller.register(self._receiver.socket, zmq.POLLIN)
         poller.register(self._control.socket, zmq.POLLIN)
-        while not self._is_over():
+        while not self._is_closed:
             poller.poll(100)
             before = self._receiver.taken_bytes
-            self._append.take(self._receiver.take())
-            self._tick()
+            try:
+                self._work()
+            except PartFailedError as error:
+                self._begin_part(error)
             self._pace.rest(self._receiver.taken_bytes - before)
-        self._close()
+        self._leave()
+
+    def _work(self) -> None:
+        """Take what is there, see to what is due, close when all is over."""
+        taken = self._receiver.take()
+        if taken:
+            self._append.take(taken)
+            self._file.note(self._standing())
+        self._tick()
+        if self._is_over():
+            self._close()
+
+    def _standing(self) -> Standing:
+        return Standing(
+            sequence=self._receiver.wanted,
+            sender=self._receiver.sender,
+            next=self._append.continuity.next,
+            epoch=self._append.continuity.epoch,
+            lost=self._append.lost,
+            repeated=self._append.repeated + self._receiver.repeated,
+            rejected=self._receiver.rejected,
+        )
+
+    def _begin_part(self, error: PartFailedError) -> None:
+        """Go on in a new HDF5 file; the source sends again what is not kept."""
+        standing = self._file.begin_part()
+        self._append.go_on_from(standing)
+        self._receiver.go_on_from(standing)
+        self._receiver.ask_again()
+        text = f"{error}; the recording goes on in part {self._file.parts - 1}"
+        self._control.send(Notice(level="error", text=text, stream=self._spec.stream))
 
     def _is_over(self) -> bool:
         late = self._stop_by is not None and time.monotonic() > self._stop_by
@@ -202,11 +226,11 @@ class Writer:
         now = time.monotonic()
         self._obey()
         if now - self._shown >= self._spec.visible_seconds:
-            self._show()
+            self._file.show()
             self._shown = now
         self._acknowledge()
         grown = self._receiver.taken_bytes - self._sync_bytes
-        if self._syncing is None and (
+        if not self._file.is_syncing and (
             now - self._sync_started >= self._spec.sync_seconds
             or grown >= self._spec.sync_bytes
         ):
@@ -228,54 +252,28 @@ class Writer:
         self._receiver.ask_to_stop()
         self._stop_by = time.monotonic() + STOP_GRACE
 
-    def _show(self) -> None:
-        if self._plain:
-            self._file.show()
-        else:
-            self._file.flush()
-
-    # --- durability ---------------------------------------------------------------
-
     def _begin_sync(self, now: float) -> None:
-        """Hand everything to the kernel, then to the disk in the other thread."""
-        mark = Mark(self._receiver.wanted, self._file.rows)
         self._sync_started = now
         self._sync_bytes = self._receiver.taken_bytes
-        if mark.sequence == self._synced.sequence:
-            return
-        self._write_state(RUNNING, "")
-        self._file.show()
-        self._syncing = (self._threads.submit(self._file.sync), mark)
+        self._file.begin_sync()
 
     def _acknowledge(self) -> None:
-        if self._syncing is None or not self._syncing[0].done():
-            return
-        future, mark = self._syncing
-        self._syncing = None
-        future.result()
-        self._synced = mark
-        self._receiver.acknowledge(mark.sequence)
-
-    def _write_state(self, ended: int, reason: str) -> None:
-        self._file.write_state(
-            lost=self._append.lost,
-            repeated=self._append.repeated + self._receiver.repeated,
-            rejected=self._receiver.rejected,
-            ended=ended,
-            reason=reason,
-        )
+        if self._file.take_sync():
+            self._receiver.acknowledge(self._file.synced.standing.sequence)
 
     def _close(self) -> None:
         """Bring everything to the disk, then acknowledge the end."""
-        self._threads.shutdown(wait=True)
         reason = self._reason()
-        self._write_state(ENDED_WITH_REASON if reason else ENDED_REGULARLY, reason)
-        self._file.close()
+        ended = ENDED_WITH_REASON if reason else ENDED_REGULARLY
+        self._file.close(self._standing(), ended, reason)
+        self._is_closed = True
+
+    def _leave(self) -> None:
+        """Say that all is kept."""
         self._receiver.acknowledge(self._receiver.wanted)
-        self._synced = Mark(self._receiver.wanted, self._file.rows)
         self._tell()
         self._receiver.close()
-        self._control.send(Finished(reason=reason))
+        self._control.send(Finished(reason=self._reason()))
 
     def _reason(self) -> str:
         if self._append.ended is not None:
@@ -297,13 +295,13 @@ class Writer:
                 lost=self._append.lost,
                 repeated=self._append.repeated + self._receiver.repeated,
                 rejected=self._receiver.rejected,
-                acknowledged_rows=self._synced.rows,
+                acknowledged_rows=self._file.synced.rows[0],
                 lag_seconds=(time.monotonic_ns() - last) / 1e9 if last else None,
             )
         )
 
 
-def main() -> int:
+def main() -> NoReturn:
     """Run a writer by the specification on standard input."""
     logging.basicConfig(stream=sys.stderr)
     spec = read_specification(WriterSpec)
@@ -312,8 +310,11 @@ def main() -> int:
     os.umask(0o077)
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     control = Control(context, spec.control, f"writer:{spec.stream}")
-    return run_process(lambda: Writer(spec, context, control, term).run(), control)
+    code = run_process(lambda: Writer(spec, context, control, term).run(), control)
+    context.term()
+    sys.stderr.flush()
+    os._exit(code)  # libhdf5 may crash at a regular exit when a file has failed
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -48,7 +48,7 @@ class WriterProcess:
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._control: zmq.Socket[bytes] = self.context.socket(zmq.ROUTER)
         self._control.bind(f"ipc://{folder}/control")
-        spec = WriterSpec(
+        self._spec = WriterSpec(
             **{
                 "stream": "s",
                 "path": str(self.path),
@@ -63,14 +63,25 @@ class WriterProcess:
                 **settings,
             }
         )
+        self.events: list[Event] = []
+        self._start()
+
+    def _start(self) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "rigd.streams.writer"], stdin=subprocess.PIPE
         )
         assert self.process.stdin is not None
-        self.process.stdin.write(spec.model_dump_json().encode() + b"\n")
+        self.process.stdin.write(self._spec.model_dump_json().encode() + b"\n")
         self.process.stdin.close()
-        self.events: list[Event] = []
         self.wait_for("ready")
+
+    def kill_and_restart(self) -> None:
+        """End the writer as a crash would, and start it again."""
+        self.process.kill()
+        self.process.wait()
+        while self._control.poll(0):
+            self._control.recv_multipart()
+        self._start()
 
     def sender(self, ring: Ring | None = None, sender_id: int = 5) -> Sender:
         """Make a sender of this stream."""

@@ -40,8 +40,10 @@ def test_end_of_stream(tmp_path: Path) -> None:
     assert (state["rows"], state["ended"]) == (1000, ENDED_REGULARLY)
 
 
-def test_acknowledged_before_the_end(tmp_path: Path) -> None:
-    with running_writer(tmp_path, FORMAT, sync_seconds=0.2) as writer:
+@pytest.mark.parametrize("durable", [True, False])
+def test_acknowledged_before_the_end(tmp_path: Path, durable: bool) -> None:
+    settings = {"sync_seconds": 0.2, "durable": durable}
+    with running_writer(tmp_path, FORMAT, **settings) as writer:
         sender = writer.sender()
         sender.offer(block(0))
         deliver(sender)

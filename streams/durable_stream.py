@@ -1,0 +1,360 @@
+"""A stream on the disk: its file for readers, its journal for the promise.
+
+Order, always: chunks and extent records, flush, fdatasync of the HDF5 file, checkpoint
+record, fdatasync of the journal; only then may the sender forget. A checkpoint names
+the rows of every dataset and where the wire stood. What came after the last checkpoint
+is never relied on: the source still has it.
+
+So there is one answer to a failed HDF5 write, a failed sync and a killed writer alike:
+go on in a new part (an HDF5 file begun from the skeleton) at the last checkpoint, and
+ask the source for the rest. libhdf5 is not trusted again in a file that has failed.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from rigd.streams.block import StreamFormat
+from rigd.streams.journal import Checkpoint, End, Extent, Head, Inline, Part
+from rigd.streams.journal_file import Journal, write_new
+from rigd.streams.journal_state import read_state
+from rigd.streams.ledger import RUNNING, LostInterval
+from rigd.streams.standing import Standing
+from rigd.streams.stream_file import StoredChunk, StreamFile
+from rigd.streams.stream_layout import StreamLayout
+
+HDF5_ERRORS = (OSError, RuntimeError, ValueError, KeyError)
+"""What h5py raises when libhdf5 fails."""
+
+
+class PartFailedError(Exception):
+    """The HDF5 file can't be relied on any more; `begin_part` goes on in a new one."""
+
+
+def journal_path(stream_file: Path) -> Path:
+    """Return where the journal of a stream file lies: beside it."""
+    return stream_file.with_suffix(".journal")
+
+
+def part_path(stream_file: Path, number: int) -> Path:
+    """Return the HDF5 file of a part; part 0 is the stream file itself."""
+    if number == 0:
+        return stream_file
+    return stream_file.with_suffix(f".part{number}.nwb")
+
+
+class DurableStream:
+    """Appends to a stream so that what it says is on the disk survives everything."""
+
+    def __init__(
+        self,
+        path: Path,
+        layout: StreamLayout,
+        stream_format: StreamFormat,
+        key: int,
+        *,
+        durable: bool = True,
+    ) -> None:
+        """Begin a prepared stream file, or go on after the last checkpoint.
+
+        Without `durable` the kernel is trusted: nothing is brought to the disk, so all
+        outlives this process but not the machine.
+
+        Raises:
+            JournalError: The journal can't be made, read or written.
+            OSError: The stream file can't be read, or a new part can't be made.
+            ValueError: The stream file or journal is not of this stream.
+
+        """
+        self.path = path
+        self.layout = layout
+        self._format = stream_format
+        self._durable = durable
+        self._threads = ThreadPoolExecutor(1, thread_name_prefix="sync")
+        self._syncing: tuple[Future[None], Checkpoint] | None = None
+        self._moments: deque[Checkpoint] = deque()
+        self._bases = (0,) * len(layout.datasets)
+        self._inlined = list(self._bases)
+        self._part = -1
+        self._abandoned: list[StreamFile] = []
+        self.synced = Checkpoint(Standing(), self._bases)
+        if journal_path(path).exists():
+            self._resume(key)
+        else:
+            self._begin(key)
+
+    def _begin(self, key: int) -> None:
+        self._skeleton = self.path.read_bytes()
+        head = Head(
+            key=key,
+            stream=self.path.stem,
+            datasets=[
+                {
+                    "path": dataset.path,
+                    "dtype": dataset.dtype.descr
+                    if dataset.dtype.names
+                    else dataset.dtype.str,
+                    "shape": list(dataset.shape),
+                    "chunk": list(dataset.chunk),
+                }
+                for dataset in self.layout.datasets
+            ],
+            compression=self.layout.compression,
+        )
+        self._journal = Journal.create(journal_path(self.path), head, self._skeleton)
+        self._open_part(0)
+
+    def _resume(self, key: int) -> None:
+        state = read_state(journal_path(self.path))
+        if state.head.key != key or len(state.head.datasets) != len(self._bases):
+            raise ValueError(f"{journal_path(self.path)} is of another stream")
+        self._skeleton = state.skeleton
+        self._journal = Journal(journal_path(self.path))
+        self._part = max((part.number for part in state.parts), default=-1)
+        if state.checkpoint is not None:
+            self.synced = state.checkpoint
+        self._open_part(self._part + 1)
+
+    @property
+    def parts(self) -> int:
+        """HDF5 files that the rows are spread over."""
+        return self._part + 1
+
+    @property
+    def has_abandoned_files(self) -> bool:
+        """Whether libhdf5 holds files that failed: it may crash at a regular exit."""
+        return bool(self._abandoned)
+
+    def begin_part(self) -> Standing:
+        """Go on in a new HDF5 file; return where: all after it has to come again.
+
+        Raises:
+            JournalError: The journal has failed.
+            OSError: The new file can't be made.
+
+        """
+        self._wait_for_sync()
+        self._abandoned.append(self._file)
+        self._open_part(self._part + 1)
+        return self.synced.standing
+
+    def _open_part(self, number: int) -> None:
+        path = part_path(self.path, number)
+        if number > 0:
+            write_new(path, self._skeleton)
+        self._bases = self.synced.rows
+        self._inlined = list(self._bases)
+        self._moments.clear()
+        self._journal.drop()
+        self._journal.add(Part(number, self._bases))
+        self._journal.write()
+        self._part = number
+        self._file = StreamFile(
+            path,
+            self.layout,
+            self._format,
+            first_row=self._bases[0],
+            stored=self._note_chunk,
+        )
+
+    def _note_chunk(self, dataset: int, chunk: StoredChunk) -> None:
+        self._journal.add(
+            Extent(
+                dataset=dataset,
+                row=self._bases[dataset] + chunk.row,
+                rows=chunk.rows,
+                tile=chunk.tile,
+                offset=chunk.offset,
+                size=chunk.size,
+                part=self._part,
+                digest=chunk.digest,
+            )
+        )
+
+    # --- appending ----------------------------------------------------------------
+
+    @property
+    def rows(self) -> int:
+        """Rows of the stream so far, kept or not."""
+        return self._file.rows
+
+    def append(self, records: list[Any], bodies: list[Any], rows: list[int]) -> None:
+        """Append blocks, see `StreamFile.append`."""
+        with self._guarded():
+            self._file.append(records, bodies, rows)
+
+    def append_clock(self, readings: bytes) -> None:
+        """Append clock readings."""
+        with self._guarded():
+            self._file.append_clock(readings)
+
+    def append_lost(self, lost: LostInterval) -> None:
+        """Append a lost interval."""
+        with self._guarded():
+            self._file.append_lost(lost)
+
+    def append_raw(self, dataset: int, rows: bytes) -> None:
+        """Append rows of one dataset (`StreamLayout.datasets`), as they are stored."""
+        with self._guarded():
+            self._file.datasets[dataset].append(rows)
+
+    def note(self, standing: Standing) -> None:
+        """Say where the wire stands now: a moment that a checkpoint may fix."""
+        self._moments.append(Checkpoint(standing, self._rows()))
+
+    def _rows(self) -> tuple[int, ...]:
+        datasets = self._file.datasets
+        return tuple(
+            base + dataset.rows
+            for base, dataset in zip(self._bases, datasets, strict=True)
+        )
+
+    def show(self) -> None:
+        """Let a live reader see all rows; of a compressed stream, all full chunks.
+
+        (Under SWMR a compressed chunk that is written again leaves its space behind.)
+        """
+        with self._guarded():
+            if self.layout.compression == "none":
+                self._file.show()
+            else:
+                self._file.flush()
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        try:
+            yield
+        except HDF5_ERRORS as error:
+            raise PartFailedError(f"{self._file.name}: {error}") from error
+
+    # --- syncing ------------------------------------------------------------------
+
+    @property
+    def is_syncing(self) -> bool:
+        """Whether a sync is under way."""
+        return self._syncing is not None
+
+    def begin_sync(self) -> bool:
+        """Begin to bring a moment to the disk; False: there is nothing new.
+
+        A stream that fills chunks within a sync interval is kept up to the last full
+        chunk: the rest is on its way, and the source has it. A slower one is kept up
+        to its last row, with the rows of open chunks inline in the journal.
+
+        Raises:
+            JournalError: The journal has failed.
+            PartFailedError: HDF5 has failed.
+
+        """
+        moment = self._next_moment()
+        if moment is None:
+            return False
+        for number, (dataset, last) in enumerate(
+            zip(self._file.datasets, moment.rows, strict=True)
+        ):
+            base = self._bases[number]
+            first = max(self._inlined[number], base + dataset.full_rows)
+            if first < last:
+                content = dataset.tail(first - base, last - base)
+                self._journal.add(Inline(number, first, last - first, content))
+                self._inlined[number] = last
+        self._write_state(moment.standing, RUNNING, "")
+        self.show()
+        self._journal.write()
+        self._syncing = (self._threads.submit(self._sync, moment), moment)
+        return True
+
+    def _next_moment(self) -> Checkpoint | None:
+        """Return the moment to keep, and forget those before it."""
+        if not self._moments or self._moments[-1] == self.synced:
+            return None
+        columns = range(len(self.layout.data))
+        full = [
+            self._bases[number] + self._file.datasets[number].full_rows
+            for number in columns
+        ]
+        held = [
+            moment
+            for moment in self._moments
+            if all(moment.rows[number] <= full[number] for number in columns)
+        ]
+        if held and held[-1].rows[0] > self.synced.rows[0]:
+            while self._moments[0] is not held[-1]:
+                self._moments.popleft()
+            return self._moments.popleft()
+        moment = self._moments[-1]
+        self._moments.clear()
+        return moment
+
+    def _write_state(self, standing: Standing, ended: int, reason: str) -> None:
+        with self._guarded():
+            self._file.write_state(
+                lost=standing.lost,
+                repeated=standing.repeated,
+                rejected=standing.rejected,
+                ended=ended,
+                reason=reason,
+            )
+
+    def _sync(self, moment: Checkpoint) -> None:
+        """In the other thread: data, then the checkpoint that speaks of them."""
+        if self._durable:
+            self._file.sync()
+        self._journal.write_now(moment)
+        self._sync_journal()
+
+    def _sync_journal(self) -> None:
+        if self._durable:
+            self._journal.sync()
+
+    def take_sync(self) -> bool:
+        """Say whether a sync has come to its end; `synced` is what it kept.
+
+        Raises:
+            JournalError: The journal has failed: nothing may be acknowledged any more.
+            PartFailedError: The data could not be brought to the disk.
+
+        """
+        if self._syncing is None or not self._syncing[0].done():
+            return False
+        future, moment = self._syncing
+        self._syncing = None
+        try:
+            future.result()
+        except OSError as error:
+            raise PartFailedError(f"{self._file.name}: {error}") from error
+        self.synced = moment
+        return True
+
+    def _wait_for_sync(self) -> None:
+        """Let a sync that is under way count, if it comes to a good end."""
+        if self._syncing is not None:
+            self._syncing[0].exception()
+            with suppress(PartFailedError):
+                self.take_sync()
+
+    # --- the end ------------------------------------------------------------------
+
+    def close(self, standing: Standing, ended: int, reason: str) -> None:
+        """Keep everything and close the file; `synced` is then all there is.
+
+        Raises:
+            JournalError: The journal has failed.
+            PartFailedError: HDF5 has failed; the part can't be relied on.
+
+        """
+        self._wait_for_sync()
+        moment = Checkpoint(standing, self._rows())
+        self._write_state(standing, ended, reason)
+        with self._guarded():
+            self._file.close(durable=self._durable)
+        self._journal.write()
+        self._journal.write_now(moment)
+        self._journal.write_now(End(self._part == 0, ended, reason))
+        self._sync_journal()
+        self._journal.close()
+        self._threads.shutdown()
+        self.synced = moment

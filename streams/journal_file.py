@@ -1,0 +1,228 @@
+"""The journal on the disk: appended by the writer, scanned by whoever recovers.
+
+A write or sync that fails once is never tried again: what the kernel then holds is not
+known, so the journal is dead and its stream acknowledges nothing more.
+"""
+
+import os
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rigd.streams.journal import (
+    CHECKED,
+    FRAME,
+    LARGEST,
+    MAGIC,
+    Head,
+    Record,
+    Skeleton,
+    pack,
+    unpack,
+)
+
+SCAN_BYTES = 1 << 20
+"""Bytes read together while looking for the next record after damage."""
+
+
+class JournalError(Exception):
+    """The journal can't be written any more, or can't be read: which, and why."""
+
+
+class Journal:
+    """Appends records: `add` gathers, `write` gives to the kernel, `sync` to disk."""
+
+    def __init__(self, path: Path) -> None:
+        """Open a journal for appending; it must exist.
+
+        Raises:
+            JournalError: It can't be opened.
+
+        """
+        self.path = path
+        self._waiting: list[bytes] = []
+        self._is_dead = False
+        try:
+            self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        except OSError as error:
+            raise JournalError(f"{path} can't be opened: {error.strerror}") from error
+
+    @classmethod
+    def create(cls, path: Path, head: Head, skeleton: bytes) -> "Journal":
+        """Begin a journal: head and skeleton, twice, on the disk with their folder.
+
+        Raises:
+            JournalError: It exists already, or the disk refuses.
+
+        """
+        try:
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
+        except OSError as error:
+            raise JournalError(f"{path} can't be made: {error.strerror}") from error
+        journal = cls(path)
+        for record in (head, Skeleton(skeleton)) * 2:
+            journal.add(record)
+        journal.write()
+        journal.sync()
+        sync_folder(path.parent)
+        return journal
+
+    def add(self, record: Record) -> None:
+        """Gather a record for the next `write`."""
+        self._waiting.append(pack(record))
+
+    def drop(self) -> None:
+        """Forget what was only gathered."""
+        self._waiting.clear()
+
+    def write(self) -> None:
+        """Hand all gathered records over to the kernel.
+
+        Raises:
+            JournalError: It refuses, now or earlier.
+
+        """
+        waiting, self._waiting = b"".join(self._waiting), []
+        self._write(waiting)
+
+    def write_now(self, record: Record) -> None:
+        """Hand one record over to the kernel, before those that are gathered.
+
+        Raises:
+            JournalError: It refuses, now or earlier.
+
+        """
+        self._write(pack(record))
+
+    def _write(self, content: bytes) -> None:
+        view = memoryview(content)
+        while len(view):
+            view = view[self._guarded(os.write, view) :]
+
+    def sync(self) -> None:
+        """Bring to the disk what the kernel holds.
+
+        Raises:
+            JournalError: The disk refuses, now or earlier.
+
+        """
+        self._guarded(os.fdatasync)
+
+    def _guarded(self, call: Callable[..., int | None], *arguments: object) -> int:
+        if self._is_dead:
+            raise JournalError(f"{self.path} has failed before")
+        try:
+            return call(self._descriptor, *arguments) or 0
+        except OSError as error:
+            self._is_dead = True
+            raise JournalError(
+                f"{self.path} can't be written: {error.strerror}"
+            ) from error
+
+    def close(self) -> None:
+        """Give the file back; what was only gathered is dropped."""
+        os.close(self._descriptor)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A record that was found whole, and where it begins."""
+
+    position: int
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """Bytes [start, stop) of a journal that are no whole record."""
+
+    start: int
+    stop: int
+
+
+def scan(path: Path) -> Iterator[Found | Damage]:
+    """Yield all whole records in order, and the damage between them.
+
+    After damage the next bytes that are a record with the right checksum are looked
+    for. Memory is bounded by the largest record. Records of types that this version
+    does not know are passed over.
+
+    Raises:
+        OSError: The file can't be read.
+
+    """
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        position = 0
+        while position < size:
+            found = _read_record(file.fileno(), position, size)
+            if found is None:
+                following = _next_record(file.fileno(), position + 1, size)
+                yield Damage(position, following)
+                position = following
+                continue
+            record, length = found
+            if record is not None:
+                yield Found(position, record)
+            position += length
+
+
+def _read_record(
+    descriptor: int, position: int, size: int
+) -> tuple[Record | None, int] | None:
+    """Return the record at `position` and its length; None: there is no whole one."""
+    head = os.pread(descriptor, FRAME.size, position)
+    if len(head) < FRAME.size or head[:4] != MAGIC:
+        return None
+    _, kind, dataset, length, checksum = FRAME.unpack(head)
+    if length > LARGEST or position + FRAME.size + length > size:
+        return None
+    payload = os.pread(descriptor, length, position + FRAME.size)
+    checked = zlib.crc32(payload, zlib.crc32(CHECKED.pack(kind, dataset, length)))
+    if checked != checksum:
+        return None
+    try:
+        return unpack(kind, dataset, payload), FRAME.size + length
+    except ValueError:
+        return None
+
+
+def _next_record(descriptor: int, position: int, size: int) -> int:
+    """Return where the next whole record begins, or the size of the file."""
+    while position < size:
+        piece = os.pread(descriptor, SCAN_BYTES, position)
+        at = piece.find(MAGIC)
+        while at >= 0:
+            if _read_record(descriptor, position + at, size) is not None:
+                return position + at
+            at = piece.find(MAGIC, at + 1)
+        position += max(1, len(piece) - len(MAGIC) + 1)
+    return size
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Make a new file, on the disk with its name.
+
+    Raises:
+        OSError: It exists already, or the disk refuses.
+
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    try:
+        view = memoryview(content)
+        while len(view):
+            view = view[os.write(descriptor, view) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    sync_folder(path.parent)

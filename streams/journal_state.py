@@ -1,0 +1,102 @@
+"""What a journal says in short: whose it is, its parts, last checkpoint and end."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rigd.streams.journal import (
+    VERSION,
+    Checkpoint,
+    End,
+    Extent,
+    Head,
+    Inline,
+    Part,
+    Record,
+    Skeleton,
+)
+from rigd.streams.journal_file import Damage, JournalError, scan
+
+
+@dataclass(slots=True)
+class JournalState:
+    """The short of a journal.
+
+    Attributes:
+        head, skeleton: Whose journal it is, and its HDF5 file before the first row.
+        parts: The HDF5 files, in order.
+        checkpoint: The last one of all.
+        end: How the stream ended; None: it did not.
+        damage: Bytes that are no record.
+        records: Number of whole records.
+
+    """
+
+    head: Head
+    skeleton: bytes
+    parts: list[Part] = field(default_factory=list)
+    checkpoint: Checkpoint | None = None
+    end: End | None = None
+    damage: list[Damage] = field(default_factory=list)
+    records: int = 0
+
+    def take(self, record: Record) -> None:
+        """Note one more record."""
+        self.records += 1
+        if isinstance(record, Part):
+            self.parts.append(record)
+            self.end = None
+        elif isinstance(record, Checkpoint):
+            self.checkpoint = record
+        elif isinstance(record, End):
+            self.end = record
+
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """Rows of each dataset at the last checkpoint."""
+        if self.checkpoint is None:
+            return (0,) * len(self.head.datasets)
+        return self.checkpoint.rows
+
+
+def read_state(path: Path) -> JournalState:
+    """Read a journal from its first to its last record.
+
+    Raises:
+        JournalError: It has no head or skeleton that is whole, or is of a later
+            version of rigd.
+        OSError: It can't be read.
+
+    """
+    head: Head | None = None
+    skeleton: bytes | None = None
+    state: JournalState | None = None
+    damage: list[Damage] = []
+    for found in scan(path):
+        if isinstance(found, Damage):
+            damage.append(found)
+            continue
+        record = found.record
+        if isinstance(record, Head):
+            head = head or record
+        elif isinstance(record, Skeleton):
+            skeleton = skeleton or record.content
+        elif not isinstance(record, Extent | Inline) or state is None:
+            state = state or _begin(path, head, skeleton)
+            state.take(record)
+        else:
+            state.records += 1
+    state = state or _begin(path, head, skeleton)
+    state.damage = damage
+    return state
+
+
+def _begin(path: Path, head: Head | None, skeleton: bytes | None) -> JournalState:
+    if head is None or skeleton is None:
+        what = "head" if head is None else "skeleton"
+        raise JournalError(f"{path} has no whole {what}: it is no journal, or damaged")
+    if head.version > VERSION:
+        raise JournalError(
+            f"{path} is of version {head.version}, this rigd reads up to {VERSION}: "
+            "use the rigd that recorded it, or a newer one"
+        )
+    return JournalState(head, skeleton)
