@@ -1,5 +1,6 @@
 """`log.jsonl`: what happened in a session, in order, one JSON object a line."""
 
+import os
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import structlog
 
+from rigd.daemon.seal import SEALED_MODE
 from rigd.daemon.session_events import Output, Progress, SessionEvent
 from rigd.streams.messages import Notice
 
@@ -78,10 +80,11 @@ class SessionLog:
         return self._lines[process] <= MOST_LINES
 
     def close(self) -> None:
-        """Say how much was left out; close. A full disk is no error here either."""
+        """Say how much was left out; close, read-only. A full disk is no error here."""
         try:
             self._say_what_was_left_out()
             self._file.close()
+            os.chmod(self._file.name, SEALED_MODE)
         except OSError:
             return
 
