@@ -1,44 +1,73 @@
-"""How long a writer lets small messages gather before it takes them together.
+"""How long a writer lets messages gather before it takes them together.
 
 Waking up costs more than writing when messages are small and slow: a short rest after
-each look at the socket makes many small streams cheap. A fast stream is not made to
-wait, since its queue would grow out of the processor's cache.
+each look at the socket makes many small streams cheap. The faster a stream, the shorter
+the rest: what gathers has to fit into the processor's cache, and must not fill the
+queue of the socket, since a full queue would hold up the sender.
 """
 
 import time
 from collections.abc import Callable
 
-FAST = 50e6
-"""Bytes per second from which on there is no rest."""
+GATHER_BYTES = 2**20
+"""Bytes that may gather during a rest."""
+
+GATHER_PART = 0.25
+"""Part of the socket's queue that may gather during a rest."""
+
+SHORTEST = 0.001
+"""Seconds below which a rest is not worth its trouble."""
 
 WINDOW = 0.1
 """Seconds over which the rate is measured."""
 
 
 class Pace:
-    """Rests `seconds` after each look while the stream is slow."""
+    """Rests after each look at the socket, at most `longest` seconds."""
 
     def __init__(
         self,
-        seconds: float,
+        longest: float,
+        queue: int,
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._seconds = seconds
+        """Begin as for a slow stream; `queue` is how many messages may wait."""
+        self._longest = longest
+        self._queue = queue
         self._clock = clock
         self._sleep = sleep
         self._since = clock()
         self._bytes = 0
-        self._fast = False
+        self._messages = 0
+        self._seconds = longest
 
-    def rest(self, size: int) -> None:
-        """Note that `size` bytes were taken; sleep if the stream is slow."""
+    def rest(self, size: int, messages: int, *, is_empty: bool) -> None:
+        """Sleep for as long as the rate of the last window allows.
+
+        Args:
+            size: Bytes taken since the last rest.
+            messages: Messages taken since the last rest.
+            is_empty: Nothing more was waiting; else there is no rest.
+
+        """
         self._bytes += size
+        self._messages += messages
         elapsed = self._clock() - self._since
         if elapsed >= WINDOW:
-            self._fast = self._bytes / elapsed >= FAST
+            self._seconds = self._allowed(elapsed)
             self._since += elapsed
-            self._bytes = 0
-        if not self._fast:
+            self._bytes = self._messages = 0
+        if is_empty and self._seconds >= SHORTEST:
             self._sleep(self._seconds)
+
+    def _allowed(self, elapsed: float) -> float:
+        """Return the seconds in which not too much gathers, at the rate measured.
+
+        A rest that is too long slows the sender, and so what is measured. As more than
+        the allowed part is taken then, the next rest is shorter nevertheless.
+        """
+        by_bytes = GATHER_BYTES / max(1, self._bytes)
+        by_messages = GATHER_PART * self._queue / max(1, self._messages)
+        return min(self._longest, elapsed * min(by_bytes, by_messages))

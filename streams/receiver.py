@@ -98,6 +98,7 @@ class Receiver:
         self.repeated = 0
         self.rejected = 0
         self.taken_bytes = 0
+        self.is_empty = True
         self._stream = stream
         self._format = stream_format
         self._key = key
@@ -124,13 +125,17 @@ class Receiver:
     # --- taking -------------------------------------------------------------------
 
     def take(self) -> list[Taken]:
-        """Take what is waiting, within the two limits, without waiting."""
+        """Take what is waiting, within the two limits, without waiting.
+
+        `is_empty` says afterwards whether nothing more was there.
+        """
         taken: list[Taken] = []
         run: Run | None = None
         full = self.taken_bytes + TAKE_BYTES
         receive, unpack = self.socket.recv, RECORD.unpack_from
         row_bytes, header_end = self._row_bytes, HEADER_BYTES
         prefix_end = PREFIX.size
+        self.is_empty = False
         try:
             for _ in range(TAKE_LIMIT):
                 peer = receive(zmq.NOBLOCK)
@@ -169,7 +174,7 @@ class Receiver:
                 if self.taken_bytes >= full:
                     break
         except zmq.Again:
-            pass
+            self.is_empty = True
         return taken
 
     def _second_frame(self) -> Any:

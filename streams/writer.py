@@ -32,7 +32,7 @@ from rigd.streams.process import (
 from rigd.streams.receiver import Malformed, Receiver, Run, Taken, Told
 from rigd.streams.standing import Standing
 from rigd.streams.stream_layout import stream_layout
-from rigd.streams.wire import LOST_COUNT, Kind
+from rigd.streams.wire import LOST_COUNT, Kind, high_water_mark
 
 STATUS_EVERY = 0.5
 """Seconds between two status reports."""
@@ -165,7 +165,7 @@ class Writer:
         )
         self._receiver.go_on_from(self._file.synced.standing)
         self._row_bytes = stream_format.row_bytes
-        self._pace = Pace(spec.drain_seconds)
+        self._pace = Pace(spec.drain_seconds, high_water_mark(stream_format))
         self._sync_started = self._shown = self._told = time.monotonic()
         self._sync_bytes = 0
         self._stop_by: float | None = None
@@ -180,12 +180,17 @@ class Writer:
         poller.register(self._control.socket, zmq.POLLIN)
         while not self._is_closed:
             poller.poll(100)
-            before = self._receiver.taken_bytes
+            receiver = self._receiver
+            size, sequence = receiver.taken_bytes, receiver.wanted
             try:
                 self._work()
             except PartFailedError as error:
                 self._begin_part(error)
-            self._pace.rest(self._receiver.taken_bytes - before)
+            self._pace.rest(
+                receiver.taken_bytes - size,
+                receiver.wanted - sequence,
+                is_empty=receiver.is_empty,
+            )
         self._leave()
 
     def _work(self) -> None:
