@@ -66,7 +66,7 @@ class Sender:
         self.ring = ring
         self.tally = Tally()
         self.welcome = False
-        self._format = stream_format
+        self._row_bytes = stream_format.row_bytes
         self._address = address
         self._data_prefix = address.prefix(Kind.DATA)
         self._missing: Lost | None = None
@@ -82,7 +82,7 @@ class Sender:
 
     def has_room(self, rows: int) -> bool:
         """Say whether a block of `rows` rows would be taken now."""
-        return self.ring.has_room(rows * self._format.row_bytes, rows)
+        return self.ring.has_room(rows * self._row_bytes, rows)
 
     def offer(self, block: Block) -> bool:
         """Take a block into the ring, or count its rows as lost: "ring full"."""
@@ -174,14 +174,13 @@ class Sender:
             self.ring.next, block.first, block.device_ns, block.host_ns, rows,
             block.epoch, block.batch, 0,
         )  # fmt: skip
-        parts = [block.data.reshape(-1).view(np.uint8).data]
-        if block.row_ns is not None:
-            parts.append(block.row_ns.view(np.uint8).data)
-        size = sum(part.nbytes for part in parts)
+        data, times = block.data, block.row_ns
+        after = b"" if times is None else times.tobytes()
+        size = data.nbytes + len(after)
         if size < COPY_BELOW:
-            return Message((b"".join((header, *parts)),), size, rows)
-        body = parts[0] if len(parts) == 1 else b"".join(parts)
-        return Message((header, body), size, rows)
+            return Message((header + data.tobytes() + after,), size, rows)
+        body = data.reshape(-1).view(np.uint8).data
+        return Message((header, b"".join((body, after)) if after else body), size, rows)
 
     # --- what the socket takes ----------------------------------------------------
 
