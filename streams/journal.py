@@ -8,9 +8,9 @@ a reader finds its way again after damage.
 import json
 import struct
 import zlib
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, astuple, dataclass, fields
 from enum import IntEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from rigd.streams.standing import Standing
 
@@ -48,6 +48,8 @@ class Type(IntEnum):
     """All records before it count: rows of each dataset, state of the wire."""
     END = 7
     """The HDF5 file was closed; it is whole by itself if the flag says so."""
+    RECOVERED = 8
+    """JSON: how file and journal came out of a recovery. Before END."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,33 @@ class End:
     reason: str
 
 
-Record = Head | Skeleton | Part | Extent | Inline | Checkpoint | End
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What a recovery made of what it found; this journal and its file came out of it.
+
+    Attributes:
+        rows: Rows that were kept.
+        missing: Samples that were on the disk by the last checkpoint and could not be
+            had: they are in the ledger as lost, cause "disk".
+        bad_chunks: Stored chunks that were not what the journal said.
+        damage: Bytes of the journal that were no record.
+        parts: HDF5 files that the rows were in.
+        reason: Why there was something to recover.
+
+    """
+
+    rows: int
+    missing: int
+    bad_chunks: int
+    damage: int
+    parts: int
+    reason: str
+
+
+Record = Head | Skeleton | Part | Extent | Inline | Checkpoint | End | Recovered
+
+
+Described = TypeVar("Described", Head, Recovered)
 
 
 def frame(kind: Type, payload: bytes, dataset: int = 0) -> bytes:
@@ -176,6 +204,8 @@ def pack(record: Record) -> bytes:
         case End():
             flags = bytes([record.whole, record.ended])
             return frame(Type.END, flags + record.reason.encode())
+        case Recovered():
+            return frame(Type.RECOVERED, json.dumps(asdict(record)).encode())
 
 
 def unpack(kind: int, dataset: int, payload: bytes) -> Record | None:
@@ -194,7 +224,7 @@ def unpack(kind: int, dataset: int, payload: bytes) -> Record | None:
 def _unpack(kind: int, dataset: int, payload: bytes) -> Record | None:
     match kind:
         case Type.HEAD:
-            return Head(**json.loads(payload))
+            return _from_json(Head, payload)
         case Type.SKELETON:
             return Skeleton(zlib.decompress(payload))
         case Type.PART:
@@ -211,8 +241,16 @@ def _unpack(kind: int, dataset: int, payload: bytes) -> Record | None:
             return Checkpoint(standing, _counts(payload[_CHECKPOINT.size :]))
         case Type.END:
             return End(bool(payload[0]), payload[1], payload[2:].decode())
+        case Type.RECOVERED:
+            return _from_json(Recovered, payload)
         case _:
             return None
+
+
+def _from_json(form: type[Described], payload: bytes) -> Described:
+    """Make a record of JSON; what a later version says more is passed over."""
+    values = json.loads(payload)
+    return form(**{field.name: values[field.name] for field in fields(form)})
 
 
 def _counts(content: bytes) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from rigd.streams.file_lock import hold, holder, process_text
 from rigd.streams.journal import (
     CHECKED,
     FRAME,
@@ -34,10 +35,10 @@ class Journal:
     """Appends records: `add` gathers, `write` gives to the kernel, `sync` to disk."""
 
     def __init__(self, path: Path) -> None:
-        """Open a journal for appending; it must exist.
+        """Open a journal for appending and hold it; it must exist.
 
         Raises:
-            JournalError: It can't be opened.
+            JournalError: It can't be opened, or another process holds it.
 
         """
         self.path = path
@@ -47,6 +48,10 @@ class Journal:
             self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
         except OSError as error:
             raise JournalError(f"{path} can't be opened: {error.strerror}") from error
+        if not hold(self._descriptor):
+            os.close(self._descriptor)
+            who = process_text(holder(path) or 0)
+            raise JournalError(f"{path} is being written by {who}")
 
     @classmethod
     def create(cls, path: Path, head: Head, skeleton: bytes) -> "Journal":

@@ -12,6 +12,7 @@ from rigd.streams.journal import (
     Inline,
     Part,
     Record,
+    Recovered,
     Skeleton,
 )
 from rigd.streams.journal_file import Damage, JournalError, scan
@@ -28,6 +29,8 @@ class JournalState:
         end: How the stream ended; None: it did not.
         damage: Bytes that are no record.
         records: Number of whole records.
+        recoveries: The recoveries that the stream has been through, in order.
+        checked: Where the last checkpoint lies, in bytes.
 
     """
 
@@ -38,17 +41,27 @@ class JournalState:
     end: End | None = None
     damage: list[Damage] = field(default_factory=list)
     records: int = 0
+    recoveries: list[Recovered] = field(default_factory=list)
+    checked: int = 0
 
-    def take(self, record: Record) -> None:
-        """Note one more record."""
+    def take(self, record: Record, position: int) -> None:
+        """Note one more record, found at `position`."""
         self.records += 1
         if isinstance(record, Part):
             self.parts.append(record)
             self.end = None
         elif isinstance(record, Checkpoint):
             self.checkpoint = record
+            self.checked = position
+        elif isinstance(record, Recovered):
+            self.recoveries.append(record)
         elif isinstance(record, End):
             self.end = record
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether no checkpoint can be missing after the last one that was found."""
+        return all(damage.start < self.checked for damage in self.damage)
 
     @property
     def rows(self) -> tuple[int, ...]:
@@ -82,7 +95,7 @@ def read_state(path: Path) -> JournalState:
             skeleton = skeleton or record.content
         elif not isinstance(record, Extent | Inline) or state is None:
             state = state or _begin(path, head, skeleton)
-            state.take(record)
+            state.take(record, found.position)
         else:
             state.records += 1
     state = state or _begin(path, head, skeleton)
