@@ -1,0 +1,66 @@
+# Everything that is done to this project by hand or by a machine. `make help` lists it.
+# Needs Python 3.11 or newer with venv, and a C compiler for one of the tests.
+
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& { echo $$python; break; }; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DEMO := config/examples/demo.yaml
+DATA := data
+
+# Arguments for pytest: make tests PYTEST='-k wire'
+PYTEST ?=
+# Arguments for the benchmarks: make bench BENCH=--quick
+BENCH ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check tests format bench clean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+demo: $(READY) ## Record ten seconds of simulated devices into data/
+	@mkdir -p $(DATA)
+	@before=$$(ls -t $(DATA) | head -n 1); \
+	$(BIN)/rigd record $(DEMO) --data-root $(DATA); code=$$?; \
+	folder=$$(ls -t $(DATA) | head -n 1); \
+	if [ "$$folder" != "$$before" ]; then \
+	  echo; \
+	  echo "Look at:   $(DATA)/$$folder (README.md tells what each file is)"; \
+	  echo "Check it:  $(BIN)/rigd verify $(DATA)/$$folder"; \
+	fi; \
+	exit $$code
+
+test: check tests ## Check and test everything
+
+check: $(READY) ## Format, lint, types and the direction of imports, changing nothing
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+# Tests of one file stay in one process: some of them share what is costly to make.
+tests: $(READY) ## Run the tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
+
+format: $(READY) ## Format the code and mend what can be mended without thought
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(READY) ## Measure speeds on this machine
+	$(BIN)/python -m benchmarks $(BENCH)
+
+clean: ## Remove all that can be made again; data/ stays
+	rm -rf .venv .venv-* build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .hypothesis .import_linter_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+$(READY): pyproject.toml
+	@[ -n "$(PYTHON)" ] || { echo "rigd needs Python 3.11 or newer, and none was found;" \
+	  "say where it is: make PYTHON=/path/to/python3"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  --editable '.[lsl,test,check]'
+	@touch $@

@@ -1,0 +1,19 @@
+"""What holds for every test: no process that it started may be left behind."""
+
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+
+def living_children() -> set[psutil.Process]:
+    return set(psutil.Process().children())
+
+
+@pytest.fixture(autouse=True)
+def no_process_is_left_behind() -> Iterator[None]:
+    """Compare the children of this process before and after the test."""
+    before = living_children()
+    yield
+    left = living_children() - before
+    assert not left, f"processes are left behind: {left}"
