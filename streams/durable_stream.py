@@ -15,16 +15,18 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from shutil import copymode
 from typing import Any
 
 from rigd.streams.block import StreamFormat
-from rigd.streams.journal import Checkpoint, End, Extent, Head, Inline, Part
-from rigd.streams.journal_file import Journal, write_new
+from rigd.streams.journal import Checkpoint, End, Extent, Head, Inline, Part, Recovered
+from rigd.streams.journal_file import Journal, JournalError, write_new
 from rigd.streams.journal_state import read_state
-from rigd.streams.ledger import RUNNING, LostInterval
+from rigd.streams.ledger import ENDED_WITH_REASON, RUNNING, LostInterval
 from rigd.streams.standing import Standing
 from rigd.streams.stream_file import StoredChunk, StreamFile
 from rigd.streams.stream_layout import StreamLayout
+from rigd.streams.stream_reserve import StreamReserve
 
 HDF5_ERRORS = (OSError, RuntimeError, ValueError, KeyError)
 """What h5py raises when libhdf5 fails."""
@@ -44,6 +46,19 @@ def part_path(stream_file: Path, number: int) -> Path:
     if number == 0:
         return stream_file
     return stream_file.with_suffix(f".part{number}.nwb")
+
+
+def described(layout: StreamLayout) -> list[dict[str, Any]]:
+    """Describe the datasets of a stream, as the head of its journal does."""
+    return [
+        {
+            "path": dataset.path,
+            "dtype": dataset.dtype.descr if dataset.dtype.names else dataset.dtype.str,
+            "shape": list(dataset.shape),
+            "chunk": list(dataset.chunk),
+        }
+        for dataset in layout.datasets
+    ]
 
 
 class DurableStream:
@@ -80,6 +95,7 @@ class DurableStream:
         self._inlined = list(self._bases)
         self._part = -1
         self._abandoned: list[StreamFile] = []
+        self._reserve: StreamReserve | None = None
         self.synced = Checkpoint(Standing(), self._bases)
         if journal_path(path).exists():
             self._resume(key)
@@ -91,20 +107,11 @@ class DurableStream:
         head = Head(
             key=key,
             stream=self.path.stem,
-            datasets=[
-                {
-                    "path": dataset.path,
-                    "dtype": dataset.dtype.descr
-                    if dataset.dtype.names
-                    else dataset.dtype.str,
-                    "shape": list(dataset.shape),
-                    "chunk": list(dataset.chunk),
-                }
-                for dataset in self.layout.datasets
-            ],
+            datasets=described(self.layout),
             compression=self.layout.compression,
         )
         self._journal = Journal.create(journal_path(self.path), head, self._skeleton)
+        copymode(self.path, journal_path(self.path))
         self._open_part(0)
 
     def _resume(self, key: int) -> None:
@@ -144,7 +151,14 @@ class DurableStream:
     def _open_part(self, number: int) -> None:
         path = part_path(self.path, number)
         if number > 0:
+            # One that a writer had no time to name in the journal holds nothing.
+            path.unlink(missing_ok=True)
+            if self._reserve is not None:
+                self._reserve.leave_part()
             write_new(path, self._skeleton)
+            if self._reserve is not None:
+                self._reserve.move_to(path)
+            copymode(self.path, path)
         self._bases = self.synced.rows
         self._inlined = list(self._bases)
         self._moments.clear()
@@ -174,6 +188,41 @@ class DurableStream:
             )
         )
 
+    # --- room on the disk ---------------------------------------------------------
+
+    def make_room(self, rows: int, blocks: int) -> None:
+        """Set space aside for rows that are to come, and for closing after them.
+
+        Raises:
+            DiskFullError: There is no room; with what is set aside the stream can
+                still be closed as it is.
+            OSError: The disk fails.
+
+        """
+        if self._reserve is None:
+            self._reserve = StreamReserve(self.path, self.layout, self._format)
+            self._reserve.move_to(part_path(self.path, self._part))
+        self._reserve.hold(
+            self.rows + rows,
+            self._rows()[-1] + blocks,
+            more=rows,
+            waiting=self._journal.waiting,
+        )
+
+    @property
+    def has_reserve(self) -> bool:
+        """Whether space is set aside: not every file system can do it."""
+        return self._reserve is not None and self._reserve.is_supported
+
+    def give_up(self, reason: str) -> None:
+        """Leave the cause in the journal: nothing more can be kept.
+
+        What is on the disk stays there for `rigd recover`, which says the reason.
+        """
+        with suppress(JournalError, OSError):
+            self._journal.write_now(End(False, ENDED_WITH_REASON, reason))
+            self._sync_journal()
+
     # --- appending ----------------------------------------------------------------
 
     @property
@@ -200,6 +249,11 @@ class DurableStream:
         """Append rows of one dataset (`StreamLayout.datasets`), as they are stored."""
         with self._guarded():
             self._file.datasets[dataset].append(rows)
+        self._journal.write()
+
+    def note_recovery(self, recovered: Recovered) -> None:
+        """Keep in the journal how the stream was recovered."""
+        self._journal.add(recovered)
 
     def note(self, standing: Standing) -> None:
         """Say where the wire stands now: a moment that a checkpoint may fix."""
@@ -357,4 +411,6 @@ class DurableStream:
         self._sync_journal()
         self._journal.close()
         self._threads.shutdown()
+        if self._reserve is not None:
+            self._reserve.give_back()
         self.synced = moment

@@ -9,7 +9,6 @@ from rigd.streams.journal import (
     End,
     Extent,
     Head,
-    Inline,
     Part,
     Record,
     Recovered,
@@ -31,6 +30,7 @@ class JournalState:
         records: Number of whole records.
         recoveries: The recoveries that the stream has been through, in order.
         checked: Where the last checkpoint lies, in bytes.
+        is_torn: The record of a part's beginning is missing.
 
     """
 
@@ -43,11 +43,19 @@ class JournalState:
     records: int = 0
     recoveries: list[Recovered] = field(default_factory=list)
     checked: int = 0
+    is_torn: bool = False
 
     def take(self, record: Record, position: int) -> None:
-        """Note one more record, found at `position`."""
+        """Note one more record, found at `position`.
+
+        A chunk of a part that was never begun tells that the record of its beginning
+        is lost. From there on nothing is sure, and nothing counts.
+        """
         self.records += 1
-        if isinstance(record, Part):
+        self.is_torn = self.is_torn or self._is_stray(record)
+        if self.is_torn:
+            self.end = None
+        elif isinstance(record, Part):
             self.parts.append(record)
             self.end = None
         elif isinstance(record, Checkpoint):
@@ -58,10 +66,19 @@ class JournalState:
         elif isinstance(record, End):
             self.end = record
 
+    def _is_stray(self, record: Record) -> bool:
+        if isinstance(record, Extent):
+            return not self.parts or record.part != self.parts[-1].number
+        if isinstance(record, Part | Checkpoint):
+            return len(record.rows) != len(self.head.datasets)
+        return False
+
     @property
     def is_sure(self) -> bool:
         """Whether no checkpoint can be missing after the last one that was found."""
-        return all(damage.start < self.checked for damage in self.damage)
+        return not self.is_torn and all(
+            damage.start < self.checked for damage in self.damage
+        )
 
     @property
     def rows(self) -> tuple[int, ...]:
@@ -93,11 +110,9 @@ def read_state(path: Path) -> JournalState:
             head = head or record
         elif isinstance(record, Skeleton):
             skeleton = skeleton or record.content
-        elif not isinstance(record, Extent | Inline) or state is None:
+        else:
             state = state or _begin(path, head, skeleton)
             state.take(record, found.position)
-        else:
-            state.records += 1
     state = state or _begin(path, head, skeleton)
     state.damage = damage
     return state

@@ -2,60 +2,74 @@
 
 What the journal's last checkpoint says is on the disk comes out bit for bit, whatever
 became of HDF5's own index: rows are taken from the raw chunks, each compared with its
-checksum, and from the journal itself. The new file and its journal are built beside
-what was found and put in its place at the end; both can be cut off and done again.
+checksum, and from the journal itself. What can't be had goes into the ledger as lost.
+
+    build a new pair in `.recovering/` -> keep what was found in `crashed/<n>/`
+    -> file, then journal take the old names -> remove parts that are not needed
+
+Each step is on the disk before the next one begins. It can be cut off at any moment and
+done again with the same result; what was found is only read until the new pair is
+whole.
 """
 
-import os
-import zlib
+import json
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import product
 from pathlib import Path
-from types import TracebackType
 
-import numpy as np
-from xxhash import xxh3_64_intdigest
+import h5py
 
 from rigd.streams.block import StreamFormat
-from rigd.streams.durable_stream import DurableStream, journal_path, part_path
-from rigd.streams.journal import Extent, Inline, Part
-from rigd.streams.journal_file import Found, scan, sync_folder
+from rigd.streams.durable_stream import (
+    HDF5_ERRORS,
+    DurableStream,
+    PartFailedError,
+    described,
+    journal_path,
+    part_path,
+)
+from rigd.streams.file_lock import holder, process_text
+from rigd.streams.journal import Recovered
+from rigd.streams.journal_file import JournalError, sync_folder, write_new
 from rigd.streams.journal_state import JournalState, read_state
+from rigd.streams.journaled_rows import JournaledRows, Rows
 from rigd.streams.ledger import ENDED_WITH_REASON, LostInterval
-from rigd.streams.rebuilding import Rebuilder
 from rigd.streams.standing import Standing
-from rigd.streams.stream_layout import DatasetLayout, StreamLayout
-from rigd.streams.wire import RECORD_DTYPE
+from rigd.streams.stream_layout import StreamLayout
 
 CUT_OFF = "the writer did not come to its end; recovered from the journal"
 """Reason that a recovered stream gives for its end."""
 
+UNSURE = "the journal is damaged after its last whole checkpoint; recovered up to it"
+"""The same where an end is known, but perhaps not all rows before it."""
 
-@dataclass(frozen=True, slots=True)
-class Recovery:
-    """What recovering one stream came to.
+NOT_ENDED = "its writer did not come to its end"
+SPREAD = "its rows were spread over several files"
+MISSING = "its file is missing"
 
-    Attributes:
-        rows: Rows of the stream now.
-        missing: Rows that were on the disk by the last checkpoint and can't be had.
-        bad_chunks: Stored chunks that were not what the journal says.
-        damage: Bytes of the journal that are no record.
-        parts: HDF5 files that the rows were in.
+CRASHED = "crashed"
+"""Folder beside the stream files for what a recovery found; it is the user's."""
 
-    """
+RECOVERING = ".recovering"
+"""Folder beside the stream files in which new ones are built."""
 
-    rows: int
-    missing: int
-    bad_chunks: int
-    damage: int
-    parts: int
+
+class RecoveryError(Exception):
+    """The stream can't be recovered without making it worse: which, and why."""
+
+
+# --- what there is to recover ---------------------------------------------------------
 
 
 def recovered_path(stream_file: Path) -> Path:
-    """Return where the new stream file is built."""
-    return stream_file.with_suffix(".recovered.nwb")
+    """Return where the new stream file is built, its journal beside it."""
+    return stream_file.parent / RECOVERING / stream_file.name
+
+
+def crashed_folder(stream_file: Path, number: int) -> Path:
+    """Return where the stream's recovery `number` (from 1) keeps what it found."""
+    return stream_file.parent / CRASHED / str(number)
 
 
 def is_whole(stream_file: Path) -> bool:
@@ -66,268 +80,286 @@ def is_whole(stream_file: Path) -> bool:
         OSError: There is none.
 
     """
-    if journal_path(recovered_path(stream_file)).exists():
+    if _is_built(recovered_path(stream_file)):
         return False
     end = read_state(journal_path(stream_file)).end
     return end is not None and end.whole and stream_file.exists()
 
 
+def why_recover(stream_file: Path, layout: StreamLayout) -> str:
+    """Say why a stream has to be recovered; empty: it is whole as it stands.
+
+    Raises:
+        JournalError: The journal can't be read.
+        RecoveryError: Another process has the file open.
+        OSError: There is no journal.
+
+    """
+    ready = recovered_path(stream_file)
+    if _is_built(ready):
+        return read_state(journal_path(ready)).recoveries[-1].reason
+    state = read_state(journal_path(stream_file))
+    if state.end is None:
+        return NOT_ENDED
+    if not state.end.whole:
+        return SPREAD
+    return _fault(stream_file, layout, state.rows)
+
+
+def _fault(stream_file: Path, layout: StreamLayout, rows: Rows) -> str:
+    """Say in which way the file is not what the journal says; empty: it is."""
+    if not stream_file.exists():
+        return MISSING
+    try:
+        with h5py.File(stream_file, "r") as file:
+            found = [len(file[dataset.path]) for dataset in layout.datasets]
+    except HDF5_ERRORS as error:
+        if "unable to lock" in str(error):
+            who = f"{stream_file.name} is open in another process"
+            raise RecoveryError(f"{who}; close it there first") from error
+        return f"its file can't be read as HDF5: {' '.join(str(error).split())}"
+    if any(there < known for there, known in zip(found, rows, strict=True)):
+        return "its file has fewer rows than its journal"
+    return ""
+
+
+# --- recovering -----------------------------------------------------------------------
+
+
 def recover(
-    stream_file: Path, layout: StreamLayout, stream_format: StreamFormat
-) -> Recovery:
+    stream_file: Path,
+    layout: StreamLayout,
+    stream_format: StreamFormat,
+    reason: str = "",
+) -> Recovered:
     """Make one whole stream file of what stands beside the journal.
+
+    `reason` is why; without it, it is found out. What was found stays in the folder
+    `crashed/` unless all of it is in the new file.
 
     Raises:
         JournalError: The journal has no whole head, or is of a later version.
-        OSError: The disk refuses.
+        RecoveryError: Another process writes the stream; the journal is not of this
+            stream; a file is missing without which rows would be lost; or the disk
+            refuses the new one.
+        OSError: What stands there can't be read or renamed.
 
     """
     ready = recovered_path(stream_file)
     if not _is_built(ready):
-        _remove(ready, journal_path(ready))
-        recovery = _build(stream_file, layout, stream_format, ready)
-    else:
-        recovery = _already(ready)
-    _put_in_place(stream_file, ready)
-    return recovery
+        _refuse_if_written(stream_file)
+        _build(stream_file, layout, stream_format, reason)
+    state = read_state(journal_path(ready))
+    if ready.exists():
+        if not _is_mere_merge(state):
+            _keep(stream_file, crashed_folder(stream_file, len(state.recoveries)))
+        _move(ready, stream_file)
+    _move(journal_path(ready), journal_path(stream_file))
+    tidy(stream_file)
+    return state.recoveries[-1]
+
+
+def _refuse_if_written(stream_file: Path) -> None:
+    journal = journal_path(stream_file)
+    pid = holder(journal)
+    if pid is not None:
+        raise RecoveryError(f"{journal.name} is being written by {process_text(pid)}")
 
 
 def _is_built(ready: Path) -> bool:
     """Whether an earlier recovery was cut off only after the new journal's end."""
     if not journal_path(ready).exists():
         return False
-    with suppress(Exception):
+    with suppress(JournalError):
         return read_state(journal_path(ready)).end is not None
     return False
 
 
-def _already(ready: Path) -> Recovery:
-    state = read_state(journal_path(ready))
-    return Recovery(state.rows[0], 0, 0, 0, 1)
+def _is_mere_merge(state: JournalState) -> bool:
+    """Whether all that was found is in the new file, so that it need not be kept."""
+    last = state.recoveries[-1]
+    return last.reason == SPREAD and not (
+        last.missing or last.bad_chunks or last.damage
+    )
 
 
-def _put_in_place(stream_file: Path, ready: Path) -> None:
-    """Let the new pair take the names of the old one; the journal last."""
-    if ready.exists():
-        ready.replace(stream_file)
-    journal_path(ready).replace(journal_path(stream_file))
-    sync_folder(stream_file.parent)
-    for part in stream_file.parent.glob(f"{stream_file.stem}.part*.nwb"):
-        part.unlink()
+# --- taking the place -----------------------------------------------------------------
 
 
-def _remove(*paths: Path) -> None:
-    for path in paths:
+def _keep(stream_file: Path, folder: Path) -> None:
+    """Let what was found stand under a second name in `folder`; the journal last."""
+    folder.mkdir(parents=True, exist_ok=True)
+    sync_folder(folder.parent.parent)
+    sync_folder(folder.parent)
+    found = (stream_file, *_parts(stream_file), journal_path(stream_file))
+    for path in found:
+        if path.exists():
+            _link(path, folder / path.name)
+    sync_folder(folder)
+
+
+def _link(path: Path, other: Path) -> None:
+    if other.exists():
+        return
+    try:
+        other.hardlink_to(path)
+    except OSError:  # a file system without hard links
+        path.rename(other)
+
+
+def _move(path: Path, place: Path) -> None:
+    path.replace(place)
+    sync_folder(place.parent)
+    sync_folder(path.parent)
+
+
+def tidy(stream_file: Path) -> None:
+    """Remove what a whole stream does not need: parts, and what was being built."""
+    ready = recovered_path(stream_file)
+    left = [*_parts(stream_file), ready, journal_path(ready)]
+    for path in left:
         path.unlink(missing_ok=True)
+    with suppress(OSError):  # other streams have something there, or it is not there
+        ready.parent.rmdir()
+
+
+def _parts(stream_file: Path) -> Iterator[Path]:
+    """The files of further parts."""
+    start = part_path(stream_file, 1).name.removesuffix("1.nwb")
+    for path in sorted(stream_file.parent.iterdir()):
+        number = path.name.removeprefix(start).removesuffix(".nwb")
+        if path.name == f"{start}{number}.nwb" and number.isdecimal():
+            yield path
 
 
 # --- building -------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the new file will hold: rows of each dataset, standing, what is lost."""
+
+    limits: Rows
+    standing: Standing
+    lost: LostInterval | None
+
+
 def _build(
-    stream_file: Path, layout: StreamLayout, stream_format: StreamFormat, ready: Path
-) -> Recovery:
+    stream_file: Path, layout: StreamLayout, stream_format: StreamFormat, reason: str
+) -> None:
     state = read_state(journal_path(stream_file))
-    source = JournaledRows(stream_file, layout)
-    with source:
+    _refuse_other_layout(stream_file, layout, state)
+    reason = reason or why_recover(stream_file, layout) or "it was asked for"
+    with JournaledRows(stream_file, layout, state) as source:
         found = source.count(state.rows)
-        limits, standing, lost = _agree(source, layout, state, found)
-        ready.write_bytes(state.skeleton)
-        new = DurableStream(ready, layout, stream_format, state.head.key)
-        for dataset, rows in source.rows(limits):
-            new.append_raw(dataset, rows)
-        if lost is not None:
-            new.append_lost(lost)
-        ended = state.end.ended if state.end else ENDED_WITH_REASON
-        new.close(standing, ended, state.end.reason if state.end else CUT_OFF)
-    sync_folder(ready.parent)
-    return Recovery(
-        rows=limits[0],
-        missing=state.rows[0] - limits[0],
-        bad_chunks=source.bad_chunks,
-        damage=sum(damage.stop - damage.start for damage in state.damage),
-        parts=max(1, len(state.parts)),
-    )
+        plan = _plan(source, layout, state, found)
+        recovered = Recovered(
+            rows=plan.limits[0],
+            missing=state.rows[0] - plan.limits[0],
+            bad_chunks=source.bad_chunks,
+            damage=sum(damage.stop - damage.start for damage in state.damage),
+            parts=max(1, len(state.parts)),
+            reason=reason,
+        )
+        if recovered.missing:
+            _refuse_missing_files(stream_file, source, recovered.missing)
+        ready = recovered_path(stream_file)
+        try:
+            _write(ready, layout, stream_format, state, source, plan, recovered)
+        except (OSError, JournalError, PartFailedError) as error:
+            tidy_up(ready)
+            raise RecoveryError(
+                f"{stream_file.name} can't be built again in {ready.parent}: {error}"
+            ) from error
 
 
-def _agree(
-    source: "JournaledRows",
+def _refuse_other_layout(
+    stream_file: Path, layout: StreamLayout, state: JournalState
+) -> None:
+    wanted = json.loads(json.dumps(described(layout)))
+    if state.head.datasets != wanted or state.head.compression != layout.compression:
+        raise RecoveryError(
+            f"{journal_path(stream_file).name} is of another stream: it speaks of "
+            f"{state.head.stream} with other datasets"
+        )
+
+
+def _refuse_missing_files(
+    stream_file: Path, source: JournaledRows, missing: int
+) -> None:
+    files = ", ".join(path.name for path in source.missing_files())
+    if files:
+        raise RecoveryError(
+            f"{files} is missing, and {missing} rows with it: put it back into "
+            f"{stream_file.parent} and recover again"
+        )
+
+
+def _write(
+    ready: Path,
     layout: StreamLayout,
+    stream_format: StreamFormat,
     state: JournalState,
-    found: tuple[int, ...],
-) -> tuple[tuple[int, ...], Standing, LostInterval | None]:
-    """Cut all datasets to what they have in common; account for what is cut off."""
+    source: JournaledRows,
+    plan: Plan,
+    recovered: Recovered,
+) -> None:
+    """Write the new pair; it is on the disk, and its journal has its end, at last."""
+    ready.parent.mkdir(exist_ok=True)
+    sync_folder(ready.parent.parent)
+    tidy_up(ready)
+    write_new(ready, state.skeleton)
+    new = DurableStream(ready, layout, stream_format, state.head.key)
+    for dataset, rows in source.rows(plan.limits):
+        new.append_raw(dataset, rows)
+    if plan.lost is not None:
+        new.append_lost(plan.lost)
+    for one in (*state.recoveries, recovered):
+        new.note_recovery(one)
+    new.close(plan.standing, *_end_of(state))
+
+
+def tidy_up(ready: Path) -> None:
+    """Remove a new pair that was not finished; the journal last."""
+    for path in (ready, journal_path(ready)):
+        path.unlink(missing_ok=True)
+
+
+def _end_of(state: JournalState) -> tuple[int, str]:
+    if state.end is None:
+        return ENDED_WITH_REASON, UNSURE if state.is_torn else CUT_OFF
+    if not state.is_sure:
+        return ENDED_WITH_REASON, UNSURE
+    return state.end.ended, state.end.reason
+
+
+def _plan(
+    source: JournaledRows, layout: StreamLayout, state: JournalState, found: Rows
+) -> Plan:
+    """Cut all datasets to what they have in common; account for what is cut off.
+
+    What was expected stays what it was: received + lost at the last checkpoint. What
+    had been lost after the cut is part of the one interval that the cut leaves.
+    """
     standing = state.checkpoint.standing if state.checkpoint else Standing()
     if found == state.rows:
-        return found, standing, None
+        return Plan(found, standing, None)
     numbers = {dataset.path: n for n, dataset in enumerate(layout.datasets)}
     clock, lost, blocks = (
         numbers[part.path] for part in (layout.clock, layout.lost, layout.blocks)
     )
     by_row = [n for n in numbers.values() if n not in (clock, lost, blocks)]
-    kept, rows, following, epoch = source.whole_blocks(
-        blocks, found[blocks], min(found[n] for n in by_row)
-    )
+    cut = source.last_cut(blocks, found[blocks], min(found[n] for n in by_row))
     limits = list(found)
     for number in by_row:
-        limits[number] = rows
-    limits[blocks] = kept
-    missing = standing.next - following if epoch == standing.epoch else 0
-    missing = max(missing, state.rows[0] - rows)
-    interval = LostInterval(following, missing, rows, epoch, "disk")
-    return tuple(limits), replace(standing, lost=standing.lost + missing), interval
-
-
-class JournaledRows:
-    """Reads the rows that a journal speaks of, once and in order."""
-
-    def __init__(self, stream_file: Path, layout: StreamLayout) -> None:
-        self._journal = journal_path(stream_file)
-        self._stream_file = stream_file
-        self._layouts = layout.datasets
-        self._data = len(layout.data)
-        self._compression = layout.compression
-        self._parts: dict[int, int | None] = {}
-        self.bad_chunks = 0
-
-    def __enter__(self) -> "JournaledRows":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        for descriptor in self._parts.values():
-            if descriptor is not None:
-                os.close(descriptor)
-        self._parts.clear()
-
-    def count(self, limits: tuple[int, ...]) -> tuple[int, ...]:
-        """Count the rows of each dataset that can be had, up to the limits."""
-        totals = [0] * len(self._layouts)
-        for dataset, rows in self.rows(limits):
-            totals[dataset] += len(rows) // row_bytes(self._layouts[dataset])
-        return tuple(totals)
-
-    def whole_blocks(
-        self, blocks: int, limit: int, rows: int
-    ) -> tuple[int, int, int, int]:
-        """Find the last block that ends within `rows` rows.
-
-        Returns:
-            Number of blocks, their rows, and the sample index and epoch after them.
-
-        """
-        limits = tuple(limit if n == blocks else 0 for n in range(len(self._layouts)))
-        count = total = following = epoch = 0
-        for _, content in self.rows(limits):
-            for entry in np.frombuffer(content, RECORD_DTYPE):
-                if total + int(entry["rows"]) > rows:
-                    return count, total, following, epoch
-                count, total = count + 1, total + int(entry["rows"])
-                following = int(entry["first_sample"]) + int(entry["rows"])
-                epoch = int(entry["epoch"])
-        return count, total, following, epoch
-
-    def rows(self, limits: tuple[int, ...]) -> Iterator[tuple[int, bytes]]:
-        """Yield (dataset, rows as bytes), each dataset's in order, up to its limit."""
-        rebuilders = [
-            Rebuilder(row_bytes(layout), limit)
-            for layout, limit in zip(self._layouts, limits, strict=True)
-        ]
-        tiles: list[bytes | None] = []
-        for found in scan(self._journal):
-            record = found.record if isinstance(found, Found) else None
-            if isinstance(record, Part):
-                for number, rebuilder in enumerate(rebuilders):
-                    for rows in rebuilder.take_part(record.rows[number]):
-                        yield number, rows
-            elif isinstance(record, Inline):
-                rebuilders[record.dataset].take_inline(record)
-            elif isinstance(record, Extent):
-                tiles = (
-                    [*tiles, self._stored(record)]
-                    if record.tile
-                    else [self._stored(record)]
-                )
-                layout = self._layouts[record.dataset]
-                if len(tiles) == tile_count(layout):
-                    content = self._decode(record, tiles)
-                    rebuilder = rebuilders[record.dataset]
-                    for rows in rebuilder.take_chunk(record.row, record.rows, content):
-                        yield record.dataset, rows
-        for number, rebuilder in enumerate(rebuilders):
-            for rows in rebuilder.finish():
-                yield number, rows
-        self.bad_chunks = sum(rebuilder.bad_chunks for rebuilder in rebuilders)
-
-    def _stored(self, extent: Extent) -> bytes | None:
-        """Read a chunk as it is stored; None if it is not what the journal says."""
-        if extent.part not in self._parts:
-            path = part_path(self._stream_file, extent.part)
-            try:
-                self._parts[extent.part] = os.open(path, os.O_RDONLY)
-            except OSError:
-                self._parts[extent.part] = None
-        descriptor = self._parts[extent.part]
-        if descriptor is None:
-            return None
-        try:
-            stored = os.pread(descriptor, extent.size, extent.offset)
-        except OSError:
-            return None
-        return stored if xxh3_64_intdigest(stored) == extent.digest else None
-
-    def _decode(self, extent: Extent, tiles: list[bytes | None]) -> bytes | None:
-        """Put the rows of a chunk together from its stored tiles."""
-        if any(tile is None for tile in tiles):
-            return None
-        layout = self._layouts[extent.dataset]
-        gzip = self._compression == "gzip" and extent.dataset < self._data
-        plain = [
-            unshuffle(zlib.decompress(tile), layout.dtype.itemsize) if gzip else tile
-            for tile in tiles
-            if tile is not None
-        ]
-        return join_tiles(layout, plain)[: extent.rows * row_bytes(layout)]
-
-
-def row_bytes(layout: DatasetLayout) -> int:
-    """Bytes of one row of a dataset."""
-    return layout.dtype.itemsize * int(np.prod(layout.shape, dtype=int))
-
-
-def tile_count(layout: DatasetLayout) -> int:
-    """Number of HDF5 chunks that hold the same rows."""
-    return int(
-        np.prod(
-            [-(-n // c) for n, c in zip(layout.shape, layout.chunk[1:], strict=True)],
-            dtype=int,
-        )
+        limits[number] = cut.rows
+    limits[blocks] = cut.blocks
+    row = cut.rows if cut.rows < state.rows[0] else cut.rows + 1
+    limits[lost], known = source.lost_before(lost, found[lost], row)
+    missing = state.rows[0] + standing.lost - cut.rows - known
+    interval = LostInterval(cut.following, missing, cut.rows, cut.epoch, "disk")
+    return Plan(
+        tuple(limits),
+        replace(standing, lost=known + missing),
+        interval if missing else None,
     )
-
-
-def unshuffle(content: bytes, item_bytes: int) -> bytes:
-    """Undo HDF5's shuffle filter."""
-    values = np.frombuffer(content, np.uint8).reshape(item_bytes, -1)
-    return np.ascontiguousarray(values.T).tobytes()
-
-
-def join_tiles(layout: DatasetLayout, tiles: list[bytes]) -> bytes:
-    """Put chunks that hold the same rows side by side (see `GrowingDataset`)."""
-    if len(tiles) == 1 and layout.chunk[1:] == layout.shape:
-        return tiles[0]
-    whole = np.empty((layout.chunk[0], *layout.shape), layout.dtype)
-    starts = [
-        range(0, n, c) for n, c in zip(layout.shape, layout.chunk[1:], strict=True)
-    ]
-    for offset, tile in zip(product(*starts), tiles, strict=True):
-        part = whole[
-            :,
-            *(slice(o, o + c) for o, c in zip(offset, layout.chunk[1:], strict=True)),
-        ]
-        values = np.frombuffer(tile, layout.dtype).reshape(layout.chunk)
-        part[...] = values[tuple(slice(n) for n in part.shape)]
-    return whole.tobytes()
