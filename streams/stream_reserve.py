@@ -1,0 +1,107 @@
+"""What one stream keeps free, so that it can be brought to its end at any moment.
+
+Before rows are appended there is room for them, for all that closing the stream file
+and its journal takes then, and for their times in the session file. So a stream that
+gets no more room can stop in good order, and nothing half-written is left behind.
+"""
+
+from pathlib import Path
+
+from rigd.streams.block import StreamFormat
+from rigd.streams.reserve import SUFFIX, HeldSpace, Reserve
+from rigd.streams.room import StreamRoom
+from rigd.streams.stream_layout import StreamLayout
+
+LEAST_STEP, MOST_STEP = 64 * 1024, 8 * 2**20
+"""Bytes that are set aside together: those of a second, within these bounds."""
+
+
+def step_of(stream_format: StreamFormat) -> int:
+    """Bytes by which a reserve goes ahead of what is needed at the moment."""
+    rate = stream_format.rate or 0.0
+    return min(MOST_STEP, max(LEAST_STEP, int(rate * stream_format.row_bytes)))
+
+
+def held_path(stream_file: Path) -> Path:
+    """Return the file that holds space for the times of a stream's rows."""
+    return stream_file.with_suffix(SUFFIX)
+
+
+class StreamReserve:
+    """The space that one stream has set aside."""
+
+    def __init__(
+        self, stream_file: Path, layout: StreamLayout, stream_format: StreamFormat
+    ) -> None:
+        """Set nothing aside yet.
+
+        Raises:
+            OSError: The disk refuses.
+
+        """
+        self._room = StreamRoom(layout)
+        self._step = step_of(stream_format)
+        self._journal = Reserve(stream_file.with_suffix(".journal"), self._step)
+        self._data: Reserve | None = None
+        self._session = HeldSpace(held_path(stream_file))
+
+    @property
+    def is_supported(self) -> bool:
+        """Whether the file system can set space aside."""
+        return self._journal.is_supported
+
+    def move_to(self, part: Path) -> None:
+        """Set space aside behind another HDF5 file from now on.
+
+        Raises:
+            OSError: The disk refuses.
+
+        """
+        self.leave_part()
+        self._data = Reserve(part, self._step)
+
+    def leave_part(self) -> None:
+        """Let go of an HDF5 file that has failed.
+
+        Raises:
+            OSError: The disk refuses.
+
+        """
+        before, self._data = self._data, None
+        if before is not None:
+            before.give_back()
+
+    def hold(self, rows: int, blocks: int, *, more: int, waiting: int) -> None:
+        """Have room for `more` rows and for the end.
+
+        Args:
+            rows: Rows of the stream when these are there.
+            blocks: Blocks in which all of them came.
+            more: Rows that are to be appended now.
+            waiting: Bytes that the journal has gathered.
+
+        Raises:
+            DiskFullError: There is no room.
+            OSError: The disk fails.
+
+        """
+        room = self._room
+        if self._data is not None:
+            self._data.hold(room.data(more, blocks) + room.data_end)
+        self._journal.hold(waiting + room.extents(more) + room.journal_end)
+        self._session.grow(self._rounded(room.in_session(rows, blocks)))
+
+    def _rounded(self, size: int) -> int:
+        return -(-size // LEAST_STEP) * LEAST_STEP
+
+    def give_back(self) -> None:
+        """Let go of what is behind both files; the session's share stays.
+
+        Raises:
+            OSError: The disk refuses.
+
+        """
+        if self._data is not None:
+            self._data.give_back()
+        self._journal.give_back()
+        self._session.close()
