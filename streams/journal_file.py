@@ -77,6 +77,11 @@ class Journal:
         """Gather a record for the next `write`."""
         self._waiting.append(pack(record))
 
+    @property
+    def waiting(self) -> int:
+        """Number of records that are gathered."""
+        return len(self._waiting)
+
     def drop(self) -> None:
         """Forget what was only gathered."""
         self._waiting.clear()
@@ -216,7 +221,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def write_new(path: Path, content: bytes) -> None:
-    """Make a new file, on the disk with its name.
+    """Make a new file, on the disk with its name; or none at all.
 
     Raises:
         OSError: It exists already, or the disk refuses.
@@ -228,6 +233,9 @@ def write_new(path: Path, content: bytes) -> None:
         while len(view):
             view = view[os.write(descriptor, view) :]
         os.fsync(descriptor)
+    except OSError:
+        path.unlink()
+        raise
     finally:
         os.close(descriptor)
     sync_folder(path.parent)
