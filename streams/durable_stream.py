@@ -119,7 +119,7 @@ class DurableStream:
         if state.head.key != key or len(state.head.datasets) != len(self._bases):
             raise ValueError(f"{journal_path(self.path)} is of another stream")
         self._skeleton = state.skeleton
-        self._journal = Journal(journal_path(self.path))
+        self._journal = Journal(journal_path(self.path), key)
         self._part = max((part.number for part in state.parts), default=-1)
         if state.checkpoint is not None:
             self.synced = state.checkpoint
@@ -257,7 +257,7 @@ class DurableStream:
 
     def note(self, standing: Standing) -> None:
         """Say where the wire stands now: a moment that a checkpoint may fix."""
-        self._moments.append(Checkpoint(standing, self._rows()))
+        self._moments.append(Checkpoint(standing, self._rows(), self._part))
 
     def _rows(self) -> tuple[int, ...]:
         datasets = self._file.datasets
@@ -313,7 +313,9 @@ class DurableStream:
             first = max(self._inlined[number], base + dataset.full_rows)
             if first < last:
                 content = dataset.tail(first - base, last - base)
-                self._journal.add(Inline(number, first, last - first, content))
+                self._journal.add(
+                    Inline(number, first, last - first, self._part, content)
+                )
                 self._inlined[number] = last
         self._write_state(moment.standing, RUNNING, "")
         self.show()
@@ -401,7 +403,7 @@ class DurableStream:
 
         """
         self._wait_for_sync()
-        moment = Checkpoint(standing, self._rows())
+        moment = Checkpoint(standing, self._rows(), self._part)
         self._write_state(standing, ended, reason)
         with self._guarded():
             self._file.close(durable=self._durable)

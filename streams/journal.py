@@ -3,6 +3,10 @@
 The text is `docs/journal-format.md`. A journal stands beside a stream file and makes it
 survive what HDF5 does not. It is append-only; each record carries its checksum, so that
 a reader finds its way again after damage.
+
+The checksum covers the place of the record and the key of the stream as well: bytes
+that only look like a record (rows may be anything, records of another journal too) or
+that an old file left on the disk are none.
 """
 
 import json
@@ -18,17 +22,23 @@ MAGIC = b"RJN1"
 VERSION = 1
 
 FRAME = struct.Struct("<4sHHII")
-"""magic, type, dataset, payload bytes, CRC-32 of type, dataset, length and payload."""
+"""magic, type, dataset, payload bytes, CRC-32."""
 
-CHECKED = struct.Struct("<HHI")
+_CHECKED = struct.Struct("<QQHHI")
+"""What the CRC-32 covers before the payload: key, position in the file, type, dataset,
+payload bytes. The key is 0 for HEAD, which tells it, and for SKELETON."""
+
 _EXTENT = struct.Struct("<QIIQIIQ")
-_INLINE = struct.Struct("<QI")
-_CHECKPOINT = struct.Struct("<7Q")
+_INLINE = struct.Struct("<QII")
+_CHECKPOINT = struct.Struct("<I7Q")
 
 _PART = struct.Struct("<I")
 
 LARGEST = 2**30
 """Bytes of the largest payload; a larger length is damage."""
+
+LAST_TYPE = 255
+"""The largest type that any version may have; a larger one is damage."""
 
 
 class Type(IntEnum):
@@ -112,20 +122,25 @@ class Extent:
 
 @dataclass(frozen=True, slots=True)
 class Inline:
-    """Rows [row, row + rows) of a dataset, as raw bytes."""
+    """Rows [row, row + rows) of a dataset, as raw bytes, written along with a part."""
 
     dataset: int
     row: int
     rows: int
+    part: int
     content: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What is on the disk now: the standing, and the rows of each dataset."""
+    """What is on the disk now: the standing, and the rows of each dataset.
+
+    `part` is the number of the HDF5 file that was written at that time.
+    """
 
     standing: Standing
     rows: tuple[int, ...]
+    part: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,45 +185,70 @@ Record = Head | Skeleton | Part | Extent | Inline | Checkpoint | End | Recovered
 Described = TypeVar("Described", Head, Recovered)
 
 
-def frame(kind: Type, payload: bytes, dataset: int = 0) -> bytes:
-    """Put a payload into a record with its checksum."""
-    size = len(payload)
-    checked = zlib.crc32(payload, zlib.crc32(CHECKED.pack(kind, dataset, size)))
-    return FRAME.pack(MAGIC, kind, dataset, size, checked) + payload
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """The content of a record, without the frame that depends on its place."""
+
+    kind: int
+    dataset: int
+    content: bytes
 
 
-def pack(record: Record) -> bytes:
-    """Make the bytes of a record."""
+def frame_checksum(payload: Payload, *, key: int, position: int) -> int:
+    """CRC-32 of a record of the stream `key` that begins at byte `position`."""
+    kind, dataset, content = payload.kind, payload.dataset, payload.content
+    told = 0 if kind in (Type.HEAD, Type.SKELETON) else key
+    place = _CHECKED.pack(told, position, kind, dataset, len(content))
+    return zlib.crc32(content, zlib.crc32(place))
+
+
+def frame(payload: Payload, *, key: int, position: int) -> bytes:
+    """Make the bytes of a record of the stream `key`, to stand at byte `position`."""
+    checked = frame_checksum(payload, key=key, position=position)
+    size = len(payload.content)
+    head = FRAME.pack(MAGIC, payload.kind, payload.dataset, size, checked)
+    return head + payload.content
+
+
+def payload(record: Record) -> Payload:
+    """Make the content of a record."""
+    kind, content = _pack(record)
+    dataset = record.dataset if isinstance(record, Extent | Inline) else 0
+    return Payload(kind, dataset, content)
+
+
+def _pack(record: Record) -> tuple[Type, bytes]:
     match record:
         case Head():
-            values = {name: getattr(record, name) for name in Head.__slots__}
-            return frame(Type.HEAD, json.dumps(values).encode())
+            return Type.HEAD, json.dumps(asdict(record)).encode()
         case Skeleton():
-            return frame(Type.SKELETON, zlib.compress(record.content, 1))
+            return Type.SKELETON, zlib.compress(record.content, 1)
         case Part():
-            rows = struct.pack(f"<{len(record.rows)}Q", *record.rows)
-            return frame(Type.PART, _PART.pack(record.number) + rows)
+            return Type.PART, _PART.pack(record.number) + _pack_counts(record.rows)
         case Extent():
-            payload = _EXTENT.pack(
+            return Type.EXTENT, _EXTENT.pack(
                 record.row, record.rows, record.tile, record.offset, record.size,
                 record.part, record.digest,
             )  # fmt: skip
-            return frame(Type.EXTENT, payload, record.dataset)
         case Inline():
-            payload = _INLINE.pack(record.row, record.rows) + record.content
-            return frame(Type.INLINE, payload, record.dataset)
+            place = _INLINE.pack(record.row, record.rows, record.part)
+            return Type.INLINE, place + record.content
         case Checkpoint():
-            payload = _CHECKPOINT.pack(*astuple(record.standing))
-            rows = struct.pack(f"<{len(record.rows)}Q", *record.rows)
-            return frame(Type.CHECKPOINT, payload + rows)
+            standing = _CHECKPOINT.pack(record.part, *astuple(record.standing))
+            return Type.CHECKPOINT, standing + _pack_counts(record.rows)
         case End():
             flags = bytes([record.whole, record.ended])
-            return frame(Type.END, flags + record.reason.encode())
+            return Type.END, flags + record.reason.encode()
         case Recovered():
-            return frame(Type.RECOVERED, json.dumps(asdict(record)).encode())
+            return Type.RECOVERED, json.dumps(asdict(record)).encode()
 
 
-def unpack(kind: int, dataset: int, payload: bytes) -> Record | None:
+MALFORMED = (
+    struct.error, zlib.error, KeyError, TypeError, IndexError, RecursionError,
+)  # fmt: skip
+
+
+def unpack(payload: Payload) -> Record | None:
     """Read a payload whose checksum was right; None: a type of a later version.
 
     Raises:
@@ -216,33 +256,36 @@ def unpack(kind: int, dataset: int, payload: bytes) -> Record | None:
 
     """
     try:
-        return _unpack(kind, dataset, payload)
-    except (struct.error, KeyError, TypeError, zlib.error, IndexError) as error:
-        raise ValueError(f"a record of type {kind} is malformed: {error}") from error
+        return _unpack(payload.kind, payload.dataset, payload.content)
+    except MALFORMED as error:
+        raise ValueError(
+            f"a record of type {payload.kind} is malformed: {error}"
+        ) from error
 
 
-def _unpack(kind: int, dataset: int, payload: bytes) -> Record | None:
+def _unpack(kind: int, dataset: int, content: bytes) -> Record | None:
     match kind:
         case Type.HEAD:
-            return _from_json(Head, payload)
+            return _check_head(_from_json(Head, content))
         case Type.SKELETON:
-            return Skeleton(zlib.decompress(payload))
+            return Skeleton(zlib.decompress(content))
         case Type.PART:
-            (number,) = _PART.unpack_from(payload)
-            return Part(number, _counts(payload[_PART.size :]))
+            (number,) = _PART.unpack_from(content)
+            return Part(number, _counts(content[_PART.size :]))
         case Type.EXTENT:
-            row, rows, tile, offset, size, part, digest = _EXTENT.unpack(payload)
+            row, rows, tile, offset, size, part, digest = _EXTENT.unpack(content)
             return Extent(dataset, row, rows, tile, offset, size, part, digest)
         case Type.INLINE:
-            row, rows = _INLINE.unpack_from(payload)
-            return Inline(dataset, row, rows, payload[_INLINE.size :])
+            row, rows, part = _INLINE.unpack_from(content)
+            return Inline(dataset, row, rows, part, content[_INLINE.size :])
         case Type.CHECKPOINT:
-            standing = Standing(*_CHECKPOINT.unpack_from(payload))
-            return Checkpoint(standing, _counts(payload[_CHECKPOINT.size :]))
+            part, *standing = _CHECKPOINT.unpack_from(content)
+            counts = _counts(content[_CHECKPOINT.size :])
+            return Checkpoint(Standing(*standing), counts, part)
         case Type.END:
-            return End(bool(payload[0]), payload[1], payload[2:].decode())
+            return End(bool(content[0]), content[1], content[2:].decode())
         case Type.RECOVERED:
-            return _from_json(Recovered, payload)
+            return _from_json(Recovered, content)
         case _:
             return None
 
@@ -251,6 +294,18 @@ def _from_json(form: type[Described], payload: bytes) -> Described:
     """Make a record of JSON; what a later version says more is passed over."""
     values = json.loads(payload)
     return form(**{field.name: values[field.name] for field in fields(form)})
+
+
+def _check_head(head: Head) -> Head:
+    if not (isinstance(head.key, int) and 0 <= head.key < 2**64):
+        raise TypeError(f"key {head.key!r} is no number of 64 bits")
+    if not isinstance(head.datasets, list) or not isinstance(head.version, int):
+        raise TypeError("datasets are a list, the version is a number")
+    return head
+
+
+def _pack_counts(rows: tuple[int, ...]) -> bytes:
+    return struct.pack(f"<{len(rows)}Q", *rows)
 
 
 def _counts(content: bytes) -> tuple[int, ...]:

@@ -5,21 +5,24 @@ known, so the journal is dead and its stream acknowledges nothing more.
 """
 
 import os
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from rigd.streams.file_lock import hold, holder, process_text
 from rigd.streams.journal import (
-    CHECKED,
     FRAME,
     LARGEST,
+    LAST_TYPE,
     MAGIC,
     Head,
+    Payload,
     Record,
     Skeleton,
-    pack,
+    Type,
+    frame,
+    frame_checksum,
+    payload,
     unpack,
 )
 
@@ -34,15 +37,16 @@ class JournalError(Exception):
 class Journal:
     """Appends records: `add` gathers, `write` gives to the kernel, `sync` to disk."""
 
-    def __init__(self, path: Path) -> None:
-        """Open a journal for appending and hold it; it must exist.
+    def __init__(self, path: Path, key: int) -> None:
+        """Open the journal of the stream `key` for appending and hold it.
 
         Raises:
             JournalError: It can't be opened, or another process holds it.
 
         """
         self.path = path
-        self._waiting: list[bytes] = []
+        self._key = key
+        self._waiting: list[Payload] = []
         self._is_dead = False
         try:
             self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
@@ -52,6 +56,7 @@ class Journal:
             os.close(self._descriptor)
             who = process_text(holder(path) or 0)
             raise JournalError(f"{path} is being written by {who}")
+        self._position = os.fstat(self._descriptor).st_size
 
     @classmethod
     def create(cls, path: Path, head: Head, skeleton: bytes) -> "Journal":
@@ -65,7 +70,7 @@ class Journal:
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
         except OSError as error:
             raise JournalError(f"{path} can't be made: {error.strerror}") from error
-        journal = cls(path)
+        journal = cls(path, head.key)
         for record in (head, Skeleton(skeleton)) * 2:
             journal.add(record)
         journal.write()
@@ -75,12 +80,12 @@ class Journal:
 
     def add(self, record: Record) -> None:
         """Gather a record for the next `write`."""
-        self._waiting.append(pack(record))
+        self._waiting.append(payload(record))
 
     @property
     def waiting(self) -> int:
-        """Number of records that are gathered."""
-        return len(self._waiting)
+        """Bytes that are gathered."""
+        return sum(FRAME.size + len(waiting.content) for waiting in self._waiting)
 
     def drop(self) -> None:
         """Forget what was only gathered."""
@@ -93,7 +98,7 @@ class Journal:
             JournalError: It refuses, now or earlier.
 
         """
-        waiting, self._waiting = b"".join(self._waiting), []
+        waiting, self._waiting = self._waiting, []
         self._write(waiting)
 
     def write_now(self, record: Record) -> None:
@@ -103,9 +108,14 @@ class Journal:
             JournalError: It refuses, now or earlier.
 
         """
-        self._write(pack(record))
+        self._write([payload(record)])
 
-    def _write(self, content: bytes) -> None:
+    def _write(self, payloads: list[Payload]) -> None:
+        content = bytearray()
+        for each in payloads:
+            position = self._position + len(content)
+            content += frame(each, key=self._key, position=position)
+        self._position += len(content)
         view = memoryview(content)
         while len(view):
             view = view[self._guarded(os.write, view) :]
@@ -163,12 +173,12 @@ def scan(path: Path) -> Iterator[Found | Damage]:
 
     """
     with path.open("rb") as file:
-        size = os.fstat(file.fileno()).st_size
+        records = _Records(file.fileno())
         position = 0
-        while position < size:
-            found = _read_record(file.fileno(), position, size)
+        while position < records.size:
+            found = records.read(position)
             if found is None:
-                following = _next_record(file.fileno(), position + 1, size)
+                following = records.find(position + 1)
                 yield Damage(position, following)
                 position = following
                 continue
@@ -178,37 +188,47 @@ def scan(path: Path) -> Iterator[Found | Damage]:
             position += length
 
 
-def _read_record(
-    descriptor: int, position: int, size: int
-) -> tuple[Record | None, int] | None:
-    """Return the record at `position` and its length; None: there is no whole one."""
-    head = os.pread(descriptor, FRAME.size, position)
-    if len(head) < FRAME.size or head[:4] != MAGIC:
-        return None
-    _, kind, dataset, length, checksum = FRAME.unpack(head)
-    if length > LARGEST or position + FRAME.size + length > size:
-        return None
-    payload = os.pread(descriptor, length, position + FRAME.size)
-    checked = zlib.crc32(payload, zlib.crc32(CHECKED.pack(kind, dataset, length)))
-    if checked != checksum:
-        return None
-    try:
-        return unpack(kind, dataset, payload), FRAME.size + length
-    except ValueError:
-        return None
+class _Records:
+    """Finds records in an open journal; knows its key once it has read a head."""
 
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._key: int | None = None
+        self.size = os.fstat(descriptor).st_size
 
-def _next_record(descriptor: int, position: int, size: int) -> int:
-    """Return where the next whole record begins, or the size of the file."""
-    while position < size:
-        piece = os.pread(descriptor, SCAN_BYTES, position)
-        at = piece.find(MAGIC)
-        while at >= 0:
-            if _read_record(descriptor, position + at, size) is not None:
-                return position + at
-            at = piece.find(MAGIC, at + 1)
-        position += max(1, len(piece) - len(MAGIC) + 1)
-    return size
+    def read(self, position: int) -> tuple[Record | None, int] | None:
+        """Return the record at `position` and its length; None: no whole one."""
+        head = os.pread(self._descriptor, FRAME.size, position)
+        if len(head) < FRAME.size or head[: len(MAGIC)] != MAGIC:
+            return None
+        _, kind, dataset, length, checked = FRAME.unpack(head)
+        if kind > LAST_TYPE or length > min(LARGEST, self.size - position - FRAME.size):
+            return None
+        if self._key is None and kind not in (Type.HEAD, Type.SKELETON):
+            return None
+        content = os.pread(self._descriptor, length, position + FRAME.size)
+        found = Payload(kind, dataset, content)
+        if frame_checksum(found, key=self._key or 0, position=position) != checked:
+            return None
+        try:
+            record = unpack(found)
+        except ValueError:
+            return None
+        if isinstance(record, Head) and self._key is None:
+            self._key = record.key
+        return record, FRAME.size + length
+
+    def find(self, position: int) -> int:
+        """Return where the next whole record begins, or the size of the file."""
+        while position < self.size:
+            piece = os.pread(self._descriptor, SCAN_BYTES, position)
+            at = piece.find(MAGIC)
+            while at >= 0:
+                if self.read(position + at) is not None:
+                    return position + at
+                at = piece.find(MAGIC, at + 1)
+            position += max(1, len(piece) - len(MAGIC) + 1)
+        return self.size
 
 
 def sync_folder(folder: Path) -> None:
