@@ -60,7 +60,8 @@ clean: ## Remove all that can be made again; data/ stays
 $(READY): pyproject.toml
 	@[ -n "$(PYTHON)" ] || { echo "rigd needs Python 3.11 or newer, and none was found;" \
 	  "say where it is: make PYTHON=/path/to/python3"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	@echo "Setting up $(VENV) with $(PYTHON); the first time this takes a minute or two."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check \
 	  --editable '.[lsl,test,check]'
 	@touch $@
