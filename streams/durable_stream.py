@@ -10,6 +10,8 @@ go on in a new part (an HDF5 file begun from the skeleton) at the last checkpoin
 ask the source for the rest. libhdf5 is not trusted again in a file that has failed.
 """
 
+import errno
+import json
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -30,6 +32,12 @@ from rigd.streams.stream_reserve import StreamReserve
 
 HDF5_ERRORS = (OSError, RuntimeError, ValueError, KeyError)
 """What h5py raises when libhdf5 fails."""
+
+PARTS_IN_VAIN = 3
+"""Parts that may fail in a row before anything more is kept."""
+
+INLINE_BYTES = 16 * 2**20
+"""Bytes of rows in one INLINE record: more rows go into several."""
 
 
 class PartFailedError(Exception):
@@ -95,8 +103,9 @@ class DurableStream:
         self._inlined = list(self._bases)
         self._part = -1
         self._abandoned: list[StreamFile] = []
+        self._vain = 0
         self._reserve: StreamReserve | None = None
-        self.synced = Checkpoint(Standing(), self._bases)
+        self.synced = self._kept_before = Checkpoint(Standing(), self._bases)
         if journal_path(path).exists():
             self._resume(key)
         else:
@@ -116,14 +125,14 @@ class DurableStream:
 
     def _resume(self, key: int) -> None:
         state = read_state(journal_path(self.path))
-        if state.head.key != key or len(state.head.datasets) != len(self._bases):
+        wanted = json.loads(json.dumps(described(self.layout)))
+        if state.head.key != key or state.head.datasets != wanted:
             raise ValueError(f"{journal_path(self.path)} is of another stream")
         self._skeleton = state.skeleton
         self._journal = Journal(journal_path(self.path), key)
-        self._part = max((part.number for part in state.parts), default=-1)
-        if state.checkpoint is not None:
-            self.synced = state.checkpoint
-        self._open_part(self._part + 1)
+        if state.sound is not None:
+            self.synced = state.sound
+        self._open_part(max((part.number for part in state.parts), default=0) + 1)
 
     @property
     def parts(self) -> int:
@@ -140,13 +149,24 @@ class DurableStream:
 
         Raises:
             JournalError: The journal has failed.
-            OSError: The new file can't be made.
+            OSError: The new file can't be made, or several in a row have failed.
 
         """
-        self._wait_for_sync()
+        with suppress(PartFailedError):
+            self._wait_for_sync()
         self._abandoned.append(self._file)
+        self._refuse_to_go_on_in_vain()
         self._open_part(self._part + 1)
         return self.synced.standing
+
+    def _refuse_to_go_on_in_vain(self) -> None:
+        if self.synced is not self._kept_before:
+            self._kept_before, self._vain = self.synced, 0
+        self._vain += 1
+        if self._vain > PARTS_IN_VAIN:
+            raise OSError(
+                errno.EIO, f"{PARTS_IN_VAIN} parts in a row failed with nothing kept"
+            )
 
     def _open_part(self, number: int) -> None:
         path = part_path(self.path, number)
@@ -257,7 +277,20 @@ class DurableStream:
 
     def note(self, standing: Standing) -> None:
         """Say where the wire stands now: a moment that a checkpoint may fix."""
-        self._moments.append(Checkpoint(standing, self._rows(), self._part))
+        moment = Checkpoint(standing, self._rows(), self._part)
+        if self._moments and self._chunks(self._moments[-1]) == self._chunks(moment):
+            self._moments.pop()
+        self._moments.append(moment)
+
+    def _chunks(self, moment: Checkpoint) -> list[int]:
+        """Count the chunks that have to be full before a moment can be held.
+
+        Of the moments that wait for the same chunks only the last one is of use.
+        """
+        return [
+            -(-(moment.rows[number] - self._bases[number]) // dataset.chunk[0])
+            for number, dataset in enumerate(self.layout.data)
+        ]
 
     def _rows(self) -> tuple[int, ...]:
         datasets = self._file.datasets
@@ -306,22 +339,24 @@ class DurableStream:
         moment = self._next_moment()
         if moment is None:
             return False
-        for number, (dataset, last) in enumerate(
-            zip(self._file.datasets, moment.rows, strict=True)
-        ):
-            base = self._bases[number]
-            first = max(self._inlined[number], base + dataset.full_rows)
-            if first < last:
-                content = dataset.tail(first - base, last - base)
-                self._journal.add(
-                    Inline(number, first, last - first, self._part, content)
-                )
-                self._inlined[number] = last
+        for number in range(len(moment.rows)):
+            self._add_inline(number, moment.rows[number])
         self._write_state(moment.standing, RUNNING, "")
         self.show()
         self._journal.write()
         self._syncing = (self._threads.submit(self._sync, moment), moment)
         return True
+
+    def _add_inline(self, number: int, last: int) -> None:
+        """Keep rows before row `last` of an open chunk in the journal, each once."""
+        dataset, base = self._file.datasets[number], self._bases[number]
+        first = max(self._inlined[number], base + dataset.full_rows)
+        at_once = max(1, INLINE_BYTES // dataset.row_bytes)
+        for start in range(first, last, at_once):
+            stop = min(start + at_once, last)
+            content = dataset.tail(start - base, stop - base)
+            self._journal.add(Inline(number, start, stop - start, self._part, content))
+        self._inlined[number] = max(first, last)
 
     def _next_moment(self) -> Checkpoint | None:
         """Return the moment to keep, and forget those before it."""
@@ -380,17 +415,16 @@ class DurableStream:
         self._syncing = None
         try:
             future.result()
-        except OSError as error:
+        except HDF5_ERRORS as error:
             raise PartFailedError(f"{self._file.name}: {error}") from error
         self.synced = moment
         return True
 
     def _wait_for_sync(self) -> None:
-        """Let a sync that is under way count, if it comes to a good end."""
+        """Let a sync that is under way come to its end."""
         if self._syncing is not None:
             self._syncing[0].exception()
-            with suppress(PartFailedError):
-                self.take_sync()
+            self.take_sync()
 
     # --- the end ------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ A write or sync that fails once is never tried again: what the kernel then holds
 known, so the journal is dead and its stream acknowledges nothing more.
 """
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -28,6 +29,10 @@ from rigd.streams.journal import (
 
 SCAN_BYTES = 1 << 20
 """Bytes read together while looking for the next record after damage."""
+
+
+BEGINNING = ".new"
+"""What the name of a journal ends with while its head is written."""
 
 
 class JournalError(Exception):
@@ -62,21 +67,33 @@ class Journal:
     def create(cls, path: Path, head: Head, skeleton: bytes) -> "Journal":
         """Begin a journal: head and skeleton, twice, on the disk with their folder.
 
+        It takes its name when it is whole, so that there is never half a beginning.
+
         Raises:
             JournalError: It exists already, or the disk refuses.
 
         """
+        beginning = path.with_suffix(path.suffix + BEGINNING)
         try:
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
+            if path.exists():
+                raise FileExistsError(errno.EEXIST, "it exists already")
+            os.close(os.open(beginning, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644))
         except OSError as error:
             raise JournalError(f"{path} can't be made: {error.strerror}") from error
-        journal = cls(path, head.key)
+        journal = cls(beginning, head.key)
         for record in (head, Skeleton(skeleton)) * 2:
             journal.add(record)
         journal.write()
         journal.sync()
-        sync_folder(path.parent)
+        journal._take_name(path)
         return journal
+
+    def _take_name(self, path: Path) -> None:
+        try:
+            self.path = self.path.rename(path)
+            sync_folder(path.parent)
+        except OSError as error:
+            raise JournalError(f"{path} can't be made: {error.strerror}") from error
 
     def add(self, record: Record) -> None:
         """Gather a record for the next `write`."""
@@ -84,8 +101,8 @@ class Journal:
 
     @property
     def waiting(self) -> int:
-        """Bytes that are gathered."""
-        return sum(FRAME.size + len(waiting.content) for waiting in self._waiting)
+        """Number of records that are gathered."""
+        return len(self._waiting)
 
     def drop(self) -> None:
         """Forget what was only gathered."""

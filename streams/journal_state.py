@@ -9,6 +9,7 @@ from rigd.streams.journal import (
     End,
     Extent,
     Head,
+    Inline,
     Part,
     Record,
     Recovered,
@@ -23,14 +24,17 @@ class JournalState:
 
     Attributes:
         head, skeleton: Whose journal it is, and its HDF5 file before the first row.
-        parts: The HDF5 files, in order.
-        checkpoint: The last one of all.
+        parts: The HDF5 files, in order. One whose beginning is lost begins where the
+            checkpoint before it stood: at this row or later, never before.
+        checkpoint: The last one that counts.
+        sound: The last one that nothing can be missing of: no damage lies between it
+            and the one before.
         end: How the stream ended; None: it did not.
         damage: Bytes that are no record.
         records: Number of whole records.
         recoveries: The recoveries that the stream has been through, in order.
         checked: Where the last checkpoint lies, in bytes.
-        is_torn: The record of a part's beginning is missing.
+        is_torn: Some records can't be of this journal; they do not count.
 
     """
 
@@ -38,47 +42,73 @@ class JournalState:
     skeleton: bytes
     parts: list[Part] = field(default_factory=list)
     checkpoint: Checkpoint | None = None
+    sound: Checkpoint | None = None
     end: End | None = None
     damage: list[Damage] = field(default_factory=list)
     records: int = 0
     recoveries: list[Recovered] = field(default_factory=list)
     checked: int = 0
     is_torn: bool = False
+    _is_damaged: bool = False
 
     def take(self, record: Record, position: int) -> None:
-        """Note one more record, found at `position`.
-
-        A chunk of a part that was never begun tells that the record of its beginning
-        is lost. From there on nothing is sure, and nothing counts.
-        """
+        """Note one more record, found at `position`."""
         self.records += 1
-        self.is_torn = self.is_torn or self._is_stray(record)
-        if self.is_torn:
-            self.end = None
+        if self._is_stray(record):
+            self.is_torn = True
         elif isinstance(record, Part):
-            self.parts.append(record)
-            self.end = None
+            self._begin_part(record)
         elif isinstance(record, Checkpoint):
-            self.checkpoint = record
-            self.checked = position
+            self._find_part(record.part)
+            self.checkpoint, self.checked = record, position
+            if not self._is_damaged:
+                self.sound = record
+            self._is_damaged = False
+        elif isinstance(record, Extent | Inline):
+            self._find_part(record.part)
         elif isinstance(record, Recovered):
             self.recoveries.append(record)
         elif isinstance(record, End):
             self.end = record
 
+    def take_damage(self, damage: Damage) -> None:
+        """Note bytes that are no record."""
+        self.damage.append(damage)
+        self._is_damaged = True
+
     def _is_stray(self, record: Record) -> bool:
-        if isinstance(record, Extent):
-            return not self.parts or record.part != self.parts[-1].number
-        if isinstance(record, Part | Checkpoint):
-            return len(record.rows) != len(self.head.datasets)
+        """Whether a record has the wrong number of datasets, or is of a past part."""
+        datasets, last = len(self.head.datasets), self._last_part
+        if isinstance(record, Part):
+            return len(record.rows) != datasets or record.number <= last
+        if isinstance(record, Checkpoint):
+            return len(record.rows) != datasets or record.part < last
+        if isinstance(record, Extent | Inline):
+            return record.dataset >= datasets or record.part < last
         return False
+
+    @property
+    def _last_part(self) -> int:
+        return self.parts[-1].number if self.parts else -1
+
+    def _begin_part(self, part: Part) -> None:
+        """Go back to where the part begins: later rows of earlier ones do not count."""
+        self.parts.append(part)
+        self.end = None
+        self._is_damaged = False
+        if any(row > first for row, first in zip(self.rows, part.rows, strict=True)):
+            self.checkpoint = self.sound
+
+    def _find_part(self, number: int) -> None:
+        """Note a part whose own record is lost."""
+        if number > self._last_part:
+            self.parts.append(Part(number, self.rows))
+            self.end = None
 
     @property
     def is_sure(self) -> bool:
         """Whether no checkpoint can be missing after the last one that was found."""
-        return not self.is_torn and all(
-            damage.start < self.checked for damage in self.damage
-        )
+        return all(damage.start < self.checked for damage in self.damage)
 
     @property
     def rows(self) -> tuple[int, ...]:
@@ -100,10 +130,13 @@ def read_state(path: Path) -> JournalState:
     head: Head | None = None
     skeleton: bytes | None = None
     state: JournalState | None = None
-    damage: list[Damage] = []
+    before: list[Damage] = []
     for found in scan(path):
         if isinstance(found, Damage):
-            damage.append(found)
+            if state is None:
+                before.append(found)
+            else:
+                state.take_damage(found)
             continue
         record = found.record
         if isinstance(record, Head):
@@ -114,7 +147,7 @@ def read_state(path: Path) -> JournalState:
             state = state or _begin(path, head, skeleton)
             state.take(record, found.position)
     state = state or _begin(path, head, skeleton)
-    state.damage = damage
+    state.damage[:0] = before
     return state
 
 

@@ -142,22 +142,40 @@ class JournaledRows:
         ]
 
     def _run(self, rebuilders: list[Rebuilder]) -> Iterator[tuple[int, bytes]]:
-        following = iter(self._parts[1:])
+        part = -1
+        known = {one.number for one in self._parts}
         for found in scan(journal_path(self._stream_file)):
             record = found.record if isinstance(found, Found) else None
-            if isinstance(record, Part) and record in self._parts:
-                after = next(following, None)
-                for number, rebuilder in enumerate(rebuilders):
-                    last = None if after is None else after.rows[number]
-                    for rows in rebuilder.take_part(record.rows[number], last):
-                        yield number, rows
-            elif isinstance(record, Inline) and record.dataset < len(rebuilders):
-                rebuilders[record.dataset].take_inline(record)
-            elif isinstance(record, Extent) and record.dataset < len(rebuilders):
-                for rows in self._take_extent(record, rebuilders[record.dataset]):
+            if not isinstance(record, Part | Inline | Extent):
+                continue
+            if part_number(record) not in known:
+                continue
+            if part_number(record) > part:
+                part = part_number(record)
+                yield from self._begin_part(part, rebuilders)
+            if isinstance(record, Part) or not self._counts(record, part):
+                continue
+            rebuilder = rebuilders[record.dataset]
+            if isinstance(record, Inline):
+                rebuilder.take_inline(record)
+            else:
+                for rows in self._take_extent(record, rebuilder):
                     yield record.dataset, rows
         for number, rebuilder in enumerate(rebuilders):
             for rows in rebuilder.finish():
+                yield number, rows
+
+    def _counts(self, record: Inline | Extent, part: int) -> bool:
+        return record.dataset < len(self._layouts) and record.part == part
+
+    def _begin_part(
+        self, part: int, rebuilders: list[Rebuilder]
+    ) -> Iterator[tuple[int, bytes]]:
+        """Let a part begin where the journal's state says, up to the next one."""
+        for number, rebuilder in enumerate(rebuilders):
+            firsts = [one.rows[number] for one in self._parts if one.number >= part]
+            last = min(firsts[1:], default=None)
+            for rows in rebuilder.take_part(firsts[0], last):
                 yield number, rows
 
     def _take_extent(self, extent: Extent, rebuilder: Rebuilder) -> Iterator[bytes]:
@@ -203,6 +221,11 @@ class JournaledRows:
             except OSError:
                 self._descriptors[part] = None
         return self._descriptors[part]
+
+
+def part_number(record: Part | Inline | Extent) -> int:
+    """Return the part that a record begins or belongs to."""
+    return record.number if isinstance(record, Part) else record.part
 
 
 def read_chunk(descriptor: int, extent: Extent) -> bytes | None:

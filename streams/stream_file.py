@@ -72,7 +72,10 @@ Stored = Callable[[int, StoredChunk], None]
 
 
 class GrowingDataset:
-    """One extendable dataset of the file, appended chunk by chunk."""
+    """One extendable dataset of the file, appended chunk by chunk.
+
+    `row_bytes` are the bytes of one row.
+    """
 
     def __init__(
         self,
@@ -97,9 +100,9 @@ class GrowingDataset:
         self._descriptor = dataset.file.id.get_vfd_handle()
         self._places: dict[int, int] = {}
         self._item_bytes = layout.dtype.itemsize
-        self._row_bytes = self._item_bytes * int(np.prod(layout.shape, dtype=int))
+        self.row_bytes = self._item_bytes * int(np.prod(layout.shape, dtype=int))
         self._chunk_rows = layout.chunk[0]
-        self._chunk_bytes = self._chunk_rows * self._row_bytes
+        self._chunk_bytes = self._chunk_rows * self.row_bytes
         self._buffer = memoryview(bytearray(self._chunk_bytes))
         self._fill = 0
         self._start = 0
@@ -109,7 +112,7 @@ class GrowingDataset:
     @property
     def rows(self) -> int:
         """Rows appended so far."""
-        return self._start + self._fill // self._row_bytes
+        return self._start + self._fill // self.row_bytes
 
     @property
     def full_rows(self) -> int:
@@ -118,8 +121,8 @@ class GrowingDataset:
 
     def tail(self, first: int, last: int) -> bytes:
         """Return rows [first, last) of the chunk that is not full yet."""
-        start = (first - self._start) * self._row_bytes
-        return bytes(self._buffer[start : (last - self._start) * self._row_bytes])
+        start = (first - self._start) * self.row_bytes
+        return bytes(self._buffer[start : (last - self._start) * self.row_bytes])
 
     def extend(self, parts: list[Any]) -> None:
         """Append many pieces; small ones are joined first."""
@@ -151,14 +154,14 @@ class GrowingDataset:
     def show(self) -> None:
         """Let a live reader see all rows: write the part-filled chunk, flush."""
         if self._shown < self.rows:
-            self._write_chunk(self._fill // self._row_bytes, for_good=False)
+            self._write_chunk(self._fill // self.row_bytes, for_good=False)
         self.flush()
 
     def finish(self) -> None:
         """Write the last chunk; what it holds beyond the last row is zero."""
         self._buffer[self._fill :] = bytes(self._chunk_bytes - self._fill)
         if self._fill:
-            self._write_chunk(self._fill // self._row_bytes, for_good=True)
+            self._write_chunk(self._fill // self.row_bytes, for_good=True)
         self.flush()
 
     def flush(self) -> None:
@@ -173,35 +176,48 @@ class GrowingDataset:
         for tile, (offset, content) in enumerate(self._tiles()):
             stored = self._encode(content, self._item_bytes)
             place = (self._start, *offset)
+            before = self._end_of_file()
             self._id.write_direct_chunk(place, stored)
             if self._stored is not None and (for_good or tile not in self._places):
-                self._note(tile, place, stored, rows if for_good else None)
+                self._note(tile, place, stored, before, rows if for_good else None)
         self._shown = self._start + rows
 
     def _note(
-        self, tile: int, place: tuple[int, ...], stored: Any, rows: int | None
+        self,
+        tile: int,
+        place: tuple[int, ...],
+        stored: Any,
+        before: int,
+        rows: int | None,
     ) -> None:
-        """Find out where a chunk lies; say so if it is written for good."""
+        """Find out where a chunk lies; say so if it is written for good.
+
+        `before` is where the file ended before the chunk was written.
+        """
         digest = xxh3_64_intdigest(stored)
         size = len(stored)
         offset = self._places.get(tile)
         if offset is None or self._digest(offset, size) != digest:
-            offset = self._places[tile] = self._find(place, size, digest)
+            offset = self._places[tile] = self._find(place, size, digest, before)
         if rows is not None and self._stored is not None:
             self._stored(StoredChunk(self._start, rows, tile, offset, size, digest))
 
-    def _find(self, place: tuple[int, ...], size: int, digest: int) -> int:
-        """Return where a chunk lies: at the end of the file, as a rule.
+    def _find(self, place: tuple[int, ...], size: int, digest: int, before: int) -> int:
+        """Return where a chunk lies: in what the file has grown by, as a rule.
 
+        (At its end there may lie the same bytes of another dataset's open chunk.)
         HDF5's index knows, but to ask it costs more with each chunk.
         """
-        end: int = os.fstat(self._descriptor).st_size
-        if end >= size and self._digest(end - size, size) == digest:
+        end = self._end_of_file()
+        if end - size >= before and self._digest(end - size, size) == digest:
             return end - size
         offset: int = self._id.get_chunk_info_by_coord(place).byte_offset or 0
         if self._digest(offset, size) != digest:
             raise OSError(f"{self._layout.path}: the chunk at {place} is not there")
         return offset
+
+    def _end_of_file(self) -> int:
+        return os.fstat(self._descriptor).st_size
 
     def _digest(self, offset: int, size: int) -> int:
         return xxh3_64_intdigest(os.pread(self._descriptor, size, offset))
