@@ -55,6 +55,9 @@ class WriterSpec(Model):
     durable: bool = True
     """False: what the kernel holds is acknowledged already. It outlives the writer, but
     not the machine."""
+    patience_seconds: float = 0.0
+    """How long to wait for room on a full disk before the stream ends: streams of lower
+    priority end first, and leave theirs."""
     drain_seconds: float = 0.03
     """How long to let small messages gather before they are taken together."""
 

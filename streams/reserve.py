@@ -116,11 +116,20 @@ class HeldSpace:
         """Begin, or go on with, a file.
 
         Raises:
+            DiskFullError: There is no room for it.
             OSError: It can't be made.
 
         """
         self.path = path
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
+        try:
+            self._descriptor = os.open(path, flags, 0o600)
+        except OSError as error:
+            if error.errno in FULL:
+                raise DiskFullError(
+                    f"the disk is full: no room for {path.name}"
+                ) from error
+            raise
         self._size = os.fstat(self._descriptor).st_size
         self.is_supported = True
 

@@ -257,6 +257,8 @@ class Sender:
             self.welcome = False
         elif header.kind is Kind.RESEND:
             self.ring.rewind(header.sequence)
+        elif header.kind is Kind.STOP:
+            self.end(Ended(self.stream))
         elif header.kind is Kind.REFUSED:
             raise RefusedError(reply[80:].decode(errors="replace"))
 

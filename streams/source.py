@@ -158,7 +158,7 @@ class Source:
         return "the source was terminated" if self._term.raised else ""
 
     def _rings_have_room(self) -> bool:
-        return all(sender.ring.fill < 0.9 for sender in self._senders.values())
+        return all(s.ended or s.ring.fill < 0.9 for s in self._senders.values())
 
     def _dispatch(self, items: Items) -> None:
         for item in items:
@@ -169,6 +169,8 @@ class Source:
             self._complain(f"{item.stream}: {item.text}")
             return
         sender = self._senders[item.stream]
+        if sender.ended:
+            return  # what comes after the end is not of the stream
         if isinstance(item, Block):
             if not sender.offer(item):
                 self._complain(f"{item.stream}: ring full, samples are lost")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rigd.streams.block import StreamFormat
 from rigd.streams.reserve import SUFFIX, HeldSpace, Reserve
-from rigd.streams.room import EXTENT_BYTES, StreamRoom
+from rigd.streams.room import StreamRoom
 from rigd.streams.stream_layout import StreamLayout
 
 LEAST_STEP, MOST_STEP = 64 * 1024, 8 * 2**20
@@ -36,14 +36,15 @@ class StreamReserve:
         """Set nothing aside yet.
 
         Raises:
-            OSError: The disk refuses.
+            DiskFullError: There is no room.
+            OSError: The disk fails.
 
         """
+        self._session = HeldSpace(held_path(stream_file))
         self._room = StreamRoom(layout)
         self._step = step_of(stream_format)
         self._journal = Reserve(stream_file.with_suffix(".journal"), self._step)
         self._data: Reserve | None = None
-        self._session = HeldSpace(held_path(stream_file))
 
     @property
     def is_supported(self) -> bool:
@@ -78,7 +79,7 @@ class StreamReserve:
             rows: Rows of the stream when these are there.
             blocks: Blocks in which all of them came.
             more: Rows that are to be appended now.
-            waiting: Records that the journal has gathered.
+            waiting: Bytes that the journal has gathered.
 
         Raises:
             DiskFullError: There is no room.
@@ -88,8 +89,7 @@ class StreamReserve:
         room = self._room
         if self._data is not None:
             self._data.hold(room.data(more, blocks) + room.data_end)
-        gathered = waiting * EXTENT_BYTES
-        self._journal.hold(gathered + room.extents(more) + room.journal_end)
+        self._journal.hold(waiting + room.extents(more) + room.journal_end)
         self._session.grow(self._rounded(room.in_session(rows, blocks)))
 
     def _rounded(self, size: int) -> int:

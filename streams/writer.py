@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -30,6 +31,7 @@ from rigd.streams.process import (
     run_process,
 )
 from rigd.streams.receiver import Malformed, Receiver, Run, Taken, Told
+from rigd.streams.reserve import DiskFullError
 from rigd.streams.standing import Standing
 from rigd.streams.stream_layout import stream_layout
 from rigd.streams.wire import LOST_COUNT, Kind, high_water_mark
@@ -41,6 +43,10 @@ STOP_GRACE = 3.0
 """Seconds that a sender has to say END after it was asked to stop."""
 
 
+class StreamFailedError(Exception):
+    """Nothing more can be kept: what failed, and why there is no way on."""
+
+
 class Appender:
     """Decides what to do with what was taken, and does it to the stream file."""
 
@@ -48,6 +54,8 @@ class Appender:
         self._file = file
         self.ended: str | None = None
         self.last_host_ns = 0
+        self.is_full = False
+        self._unkept: LostInterval | None = None
         self.go_on_from(file.synced.standing)
 
     def go_on_from(self, standing: Standing) -> None:
@@ -56,9 +64,13 @@ class Appender:
         self.lost = standing.lost
         self.repeated = standing.repeated
         self.ended = None
+        self._unkept = None
 
     def take(self, taken: list[Taken]) -> None:
-        """Append runs, note losses, clock readings and the end."""
+        """Append runs, note losses, clock readings and the end.
+
+        Once `is_full` is set no row is appended any more: it is lost to the disk.
+        """
         for item in taken:
             if isinstance(item, Run):
                 self._take_run(item)
@@ -78,13 +90,33 @@ class Appender:
                 self._drop_repeated(run, repeated)
                 return
             self._note(state.jump_to(run.first, run.epoch, self._file.rows))
-        self._append(run)
+        if self.is_full:
+            self._lose_to_disk(run)
+        else:
+            self._append(run)
 
     def _append(self, run: Run) -> None:
         rows = [record_rows(record) for record in run.records]
         self._file.append(run.records, run.bodies, rows)
         self.continuity.next = run.first + run.rows
         self.last_host_ns = int.from_bytes(run.records[-1][24:32], "little")
+
+    def _lose_to_disk(self, run: Run) -> None:
+        """Count rows that there is no room for; one interval as long as they follow."""
+        before, row = self._unkept, self._file.rows
+        lost = LostInterval(run.first, run.rows, row, run.epoch, "disk")
+        if before is not None:
+            if before.first + before.count == run.first and before.epoch == run.epoch:
+                lost = replace(lost, first=before.first, count=before.count + run.rows)
+            else:
+                self.note_unkept()
+        self._unkept = lost
+        self.continuity.next = run.first + run.rows
+
+    def note_unkept(self) -> None:
+        """Write down the last rows that there was no room for."""
+        unkept, self._unkept = self._unkept, None
+        self._note(unkept)
 
     def _drop_repeated(self, run: Run, repeated: int) -> None:
         """Keep the blocks of a run that are wholly new; blocks are not cut."""
@@ -120,6 +152,7 @@ class Appender:
 
     def _note(self, lost: LostInterval | None) -> None:
         if lost is not None:
+            self.note_unkept()
             self.lost += lost.count
             self._file.append_lost(lost)
 
@@ -169,7 +202,11 @@ class Writer:
         self._sync_started = self._shown = self._told = time.monotonic()
         self._sync_bytes = 0
         self._stop_by: float | None = None
+        self._stop_reason = ""
         self._quit: str | None = None
+        self._held: list[Taken] = []
+        self._full_since: float | None = None
+        self._has_said_so = False
         self._is_closed = False
 
     def run(self) -> None:
@@ -195,13 +232,59 @@ class Writer:
 
     def _work(self) -> None:
         """Take what is there, see to what is due, close when all is over."""
-        taken = self._receiver.take()
-        if taken:
+        if not self._held:
+            self._held = self._receiver.take()
+        if self._held and self._has_room():
+            taken, self._held = self._held, []
             self._append.take(taken)
-            self._file.note(self._standing())
+            if not self._append.is_full:
+                self._file.note(self._standing())
         self._tick()
         if self._is_over():
             self._close()
+
+    def _has_room(self) -> bool:
+        """Make room for what is held; without any, wait, then end the stream."""
+        if self._append.is_full:
+            return True
+        runs = [item for item in self._held if isinstance(item, Run)]
+        try:
+            self._file.make_room(
+                sum(run.rows for run in runs), sum(len(run.records) for run in runs)
+            )
+        except DiskFullError as error:
+            return self._has_waited_enough(str(error))
+        except OSError as error:
+            raise self._given_up(f"disk: space can't be set aside: {error}") from error
+        self._full_since = None
+        self._say_once_without_reserve()
+        return True
+
+    def _say_once_without_reserve(self) -> None:
+        if not self._file.has_reserve and not self._has_said_so:
+            self._has_said_so = True
+            text = "the file system can't set space aside: there is no reserve"
+            self._control.send(
+                Notice(level="info", text=text, stream=self._spec.stream)
+            )
+
+    def _given_up(self, text: str) -> StreamFailedError:
+        """Leave the cause in the journal and return the error that ends the writer."""
+        self._file.give_up(text)
+        return StreamFailedError(text)
+
+    def _has_waited_enough(self, what: str) -> bool:
+        """Say whether to go on without room: rows are lost then, and counted."""
+        now = time.monotonic()
+        if self._full_since is None:
+            self._full_since = now
+        if now - self._full_since < self._spec.patience_seconds and not self._is_over():
+            time.sleep(self._spec.drain_seconds)
+            return False
+        self._append.is_full = True
+        self._ask_to_stop(what)
+        self._control.send(Notice(level="error", text=what, stream=self._spec.stream))
+        return True
 
     def _standing(self) -> Standing:
         return Standing(
@@ -216,7 +299,12 @@ class Writer:
 
     def _begin_part(self, error: PartFailedError) -> None:
         """Go on in a new HDF5 file; the source sends again what is not kept."""
-        standing = self._file.begin_part()
+        try:
+            standing = self._file.begin_part()
+        except OSError as failure:
+            text = f"disk: {error}; a new part can't be begun: {failure}"
+            raise self._given_up(text) from failure
+        self._held = []
         self._append.go_on_from(standing)
         self._receiver.go_on_from(standing)
         self._receiver.ask_again()
@@ -249,12 +337,13 @@ class Writer:
             if command.command == "quit":
                 self._quit = command.reason
             elif command.command == "stop":
-                self._ask_to_stop()
+                self._ask_to_stop(command.reason)
         if self._term.raised and self._stop_by is None:
-            self._ask_to_stop()
+            self._ask_to_stop("the writer was terminated")
 
-    def _ask_to_stop(self) -> None:
+    def _ask_to_stop(self, reason: str) -> None:
         self._receiver.ask_to_stop()
+        self._stop_reason = self._stop_reason or reason
         self._stop_by = time.monotonic() + STOP_GRACE
 
     def _begin_sync(self, now: float) -> None:
@@ -268,6 +357,10 @@ class Writer:
 
     def _close(self) -> None:
         """Bring everything to the disk, then acknowledge the end."""
+        self._append.is_full = self._append.is_full or bool(self._held)
+        self._append.take(self._held)
+        self._held = []
+        self._append.note_unkept()
         reason = self._reason()
         ended = ENDED_WITH_REASON if reason else ENDED_REGULARLY
         self._file.close(self._standing(), ended, reason)
@@ -282,12 +375,9 @@ class Writer:
 
     def _reason(self) -> str:
         if self._append.ended is not None:
-            return self._append.ended
-        if self._quit is not None:
-            return self._quit
-        if self._term.raised:
-            return "the writer was terminated"
-        return "the sender did not say END after it was asked to stop"
+            return self._append.ended or self._stop_reason
+        silent = "the sender did not say END after it was asked to stop"
+        return self._stop_reason or self._quit or silent
 
     def _tell(self) -> None:
         self._complain.tell()

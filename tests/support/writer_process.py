@@ -31,11 +31,13 @@ class WriterProcess:
         stream_format: StreamFormat,
         *,
         nwb_type: str = "TimeSeries",
+        sockets: Path | None = None,
         **settings: Any,
     ) -> None:
         self.format = stream_format
         self.path = folder / "s.nwb"
-        self.endpoint = f"ipc://{folder}/s.sock"
+        sockets = sockets or folder
+        self.endpoint = f"ipc://{sockets}/s.sock"
         compression = settings.get("compression", "none")
         self.layout = stream_layout(
             "s",
@@ -47,7 +49,7 @@ class WriterProcess:
         make_stream_file(self.path, self.layout)
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._control: zmq.Socket[bytes] = self.context.socket(zmq.ROUTER)
-        self._control.bind(f"ipc://{folder}/control")
+        self._control.bind(f"ipc://{sockets}/control")
         self._spec = WriterSpec(
             **{
                 "stream": "s",
@@ -58,7 +60,7 @@ class WriterProcess:
                 "nwb_type": nwb_type,
                 "chunk": None,
                 "compression": "none",
-                "control": f"ipc://{folder}/control",
+                "control": f"ipc://{sockets}/control",
                 "parent": os.getpid(),
                 **settings,
             }
