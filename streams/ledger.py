@@ -12,13 +12,16 @@ CAUSES = (
     "writer down",
     "disk",
     "rejected",
+    "source down",
+    "late",
 )
 """Why samples are missing.
 
 device: the device's own count jumped; driver: the driver says so; ring full: the
 source had no room, the writer was too slow; transport: lost between the two;
 writer down: nobody took them; disk: could not be written; rejected: came in a message
-that was not of this stream.
+that was not of this stream; source down: the source had died, nobody read the device;
+late: came after its epoch was over, so that it has no place among the rows.
 """
 
 LOST_DTYPE = np.dtype(
@@ -31,7 +34,14 @@ LOST_DTYPE = np.dtype(
     ]
 )
 """One lost interval, an entry of `sync/lost`: samples [first_sample, +count) of this
-epoch are missing between rows `row` - 1 and `row` of the data."""
+epoch are missing between rows `row` - 1 and `row` of the data.
+
+A count of 0 is an outage: from `first_sample` of this epoch on, samples are missing
+that nobody has numbered, since the source had died and its successor counts anew (or
+on, in which case their number follows in an interval of its own). How long it was is
+known from the times of the rows on both sides; how many samples it took is not, and is
+not guessed.
+"""
 
 STATE_DTYPE = np.dtype(
     [
@@ -44,7 +54,12 @@ STATE_DTYPE = np.dtype(
     ]
 )
 """The one entry of `sync/state`: rows kept, samples lost, blocks that came twice (and
-were dropped), messages refused, and how the stream ended (`ENDED`)."""
+were dropped), messages refused, and how the stream ended (`ENDED`).
+
+A block comes twice (`repeated`) when its message or its samples are there already. One
+of an epoch that is over is late, whatever it holds: its sender has numbered it anew, so
+its samples are counted as lost, cause "late".
+"""
 
 RUNNING, ENDED_REGULARLY, ENDED_WITH_REASON = 0, 1, 2
 """Values of `ended`: the writer has not closed the file; the source said END with no
@@ -61,10 +76,18 @@ class LostInterval:
     epoch: int
     cause: str
 
+    @property
+    def is_outage(self) -> bool:
+        """Whether nobody counted what is missing here."""
+        return self.count == 0
+
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
     """The account of one stream. Always received + lost = expected.
+
+    What is missing in an outage was never counted, so it is in neither; the outage is
+    an interval all the same.
 
     Attributes:
         received: Rows in the stream file.
@@ -91,9 +114,15 @@ class Ledger:
         return self.received + self.lost
 
     @property
+    def outages(self) -> tuple[LostInterval, ...]:
+        """Intervals in which nobody counted."""
+        return tuple(i for i in self.intervals if i.is_outage)
+
+    @property
     def by_cause(self) -> dict[str, int]:
         """Lost samples by cause, causes without loss left out."""
         total: dict[str, int] = {}
         for interval in self.intervals:
-            total[interval.cause] = total.get(interval.cause, 0) + interval.count
+            if not interval.is_outage:
+                total[interval.cause] = total.get(interval.cause, 0) + interval.count
         return total

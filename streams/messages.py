@@ -31,6 +31,8 @@ class SourceSpec(Model):
     streams: dict[str, SourceStream]
     control: str
     parent: int
+    first_epoch: int = 0
+    """Added to the epochs of its driver: it follows a source that has died."""
 
 
 class WriterSpec(Model):
@@ -110,6 +112,8 @@ class WriterStatus(Model):
     acknowledged_rows: int
     lag_seconds: float | None
     """Age of the newest row kept, on the host clock; None before the first."""
+    lost_by_cause: dict[str, int] = Field(default_factory=dict)
+    """Lost samples by cause, since this writer was started."""
 
 
 class Notice(Model):

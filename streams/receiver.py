@@ -73,7 +73,12 @@ class Told:
     body: bytes
 
 
-Taken = Run | Told | Malformed
+@dataclass(frozen=True, slots=True)
+class TakenOver:
+    """What follows comes from another sender than what was before."""
+
+
+Taken = Run | Told | Malformed | TakenOver
 
 
 class Receiver:
@@ -99,6 +104,8 @@ class Receiver:
         self.rejected = 0
         self.taken_bytes = 0
         self.is_empty = True
+        self._kept = 0
+        self._epoch = 0
         self._stream = stream
         self._format = stream_format
         self._key = key
@@ -110,12 +117,18 @@ class Receiver:
 
     def go_on_from(self, standing: Standing) -> None:
         """Want what comes after a checkpoint, of the sender that it names."""
-        self.wanted = standing.sequence
+        self.wanted = self._kept = standing.sequence
+        self._epoch = standing.epoch
         self.repeated = 0
         self.rejected = max(self.rejected, standing.rejected)
         if standing.sender != self.sender:
             self.sender = standing.sender
             self._prefix = self._address(standing.sender).prefix(Kind.DATA)
+
+    @property
+    def has_met_sender(self) -> bool:
+        """Whether the sender has shown itself to this process."""
+        return bool(self._peer)
 
     def ask_again(self) -> None:
         """Ask the sender for everything from `wanted` on."""
@@ -141,7 +154,7 @@ class Receiver:
                 peer = receive(zmq.NOBLOCK)
                 if peer != self._peer:
                     run = None
-                    self._take_stranger(peer)
+                    self._take_stranger(peer, taken)
                     continue
                 message = receive()
                 size = len(message)
@@ -168,6 +181,7 @@ class Receiver:
                 if run is None or first != run.first + run.rows or epoch != run.epoch:
                     run = Run(first, 0, epoch)
                     taken.append(run)
+                    self._epoch = max(self._epoch, epoch)
                 run.rows += rows
                 run.records.append(message[prefix_end:header_end])
                 run.bodies.append(body)
@@ -187,7 +201,7 @@ class Receiver:
             body = b""
         return body
 
-    def _take_stranger(self, peer: bytes) -> None:
+    def _take_stranger(self, peer: bytes, taken: list[Taken]) -> None:
         """Handle a message that came on another connection than the sender's.
 
         Or the surplus frame of a message before it: then it has no follower, or is
@@ -205,7 +219,7 @@ class Receiver:
             self._reject(str(error))
             return
         if header.kind is Kind.HELLO:
-            self._introduce(peer, header)
+            self._introduce(peer, header, taken)
         elif header.sender == self.sender:
             self._peer = peer
             self._answer(Kind.RESEND, self.wanted)
@@ -231,7 +245,7 @@ class Receiver:
             self._reject(str(error))
             return
         if header.kind is Kind.HELLO:
-            self._introduce(peer, header)
+            self._introduce(peer, header, taken)
         elif header.sender != self.sender:
             self._answer(Kind.RESEND, INTRODUCE, peer, header.sender)
         elif header.kind not in NUMBERED:
@@ -285,22 +299,31 @@ class Receiver:
 
     # --- answering ----------------------------------------------------------------
 
-    def _introduce(self, peer: bytes, header: Header) -> None:
-        """Meet a sender: a new one starts at 0, a known one goes on where it was."""
+    def _introduce(self, peer: bytes, header: Header, taken: list[Taken]) -> None:
+        """Meet a sender: a new one starts at 0, a known one goes on where it was.
+
+        A known one is told what is kept, too: it may have missed that from a writer
+        that has died.
+        """
         self._peer = peer
+        is_first = self.sender == NO_SENDER
         if header.sender != self.sender:
-            self.sender, self.wanted = header.sender, 0
+            self.sender, self.wanted, self._kept = header.sender, 0, 0
             self._prefix = self._address(header.sender).prefix(Kind.DATA)
-        self._send(
-            peer,
-            welcome(self._address(header.sender), self.wanted, self._format.to_json()),
-        )
+            if not is_first:
+                taken.append(TakenOver())
+        first_epoch = 0 if is_first else self._epoch + 1
+        greeting = {**self._format.to_json(), "first_epoch": first_epoch}
+        self._send(peer, welcome(self._address(header.sender), self.wanted, greeting))
+        if self._kept:
+            self._answer(Kind.ACK, self._kept)
 
     def _address(self, sender: int) -> Address:
         return Address(self._key, self._format.digest, sender)
 
     def acknowledge(self, sequence: int) -> None:
         """Tell the sender that everything below `sequence` is kept for good."""
+        self._kept = sequence
         if self.sender != NO_SENDER:
             self._answer(Kind.ACK, sequence)
 

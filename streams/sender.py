@@ -90,20 +90,20 @@ class Sender:
         if not self.has_room(rows):
             self._lose(Lost(self.stream, block.first, rows, "ring full", block.epoch))
             return False
-        self._announce_missing()
+        self.announce_missing()
         self.ring.push(self._data_message(block, rows))
         self.tally.rows += rows
         return True
 
     def lose(self, lost: Lost) -> None:
         """Pass on what the driver says is lost."""
-        self._announce_missing()
+        self.announce_missing()
         self._lose(lost)
-        self._announce_missing()
+        self.announce_missing()
 
     def read_clock(self, reading: ClockReading) -> None:
         """Pass on a pair of clock readings."""
-        self._announce_missing()
+        self.announce_missing()
         body = np.array(
             [(reading.device_ns, reading.host_ns, reading.uncertainty_ns)], CLOCK_DTYPE
         ).tobytes()
@@ -113,7 +113,7 @@ class Sender:
         """Say that nothing follows. A second end is ignored."""
         if self._ended is not None:
             return
-        self._announce_missing()
+        self.announce_missing()
         self._push_small(
             Header(Kind.END, 0, 0, 0, self.ring.next), ended.reason.encode()[:240]
         )
@@ -145,10 +145,10 @@ class Sender:
                 lost.epoch,
             )
         elif previous is not None:
-            self._announce_missing()
+            self.announce_missing()
         self._missing = lost
 
-    def _announce_missing(self) -> None:
+    def announce_missing(self) -> None:
         """Put a LOST message into the ring; small, so it goes in whatever its fill."""
         lost, self._missing = self._missing, None
         if lost is not None:

@@ -9,6 +9,7 @@ import logging
 import secrets
 import sys
 import time
+from dataclasses import replace
 
 import zmq
 
@@ -49,6 +50,9 @@ READ_TIMEOUT = 0.02
 
 STATUS_EVERY = 0.5
 """Seconds between two status reports."""
+
+HAND_OVER_LIMIT = 5.0
+"""Seconds that the writers have to take what is there when the driver has failed."""
 
 DRAIN_LIMIT = 60.0
 """Seconds that the writers have to acknowledge the end."""
@@ -120,7 +124,7 @@ class Source:
             }
         self._driver.start()
         self._control.send(Started(host_ns=time.monotonic_ns()))
-        reason = self._read_until_over()
+        reason = self._read_or_hand_over()
         for name, sender in self._senders.items():
             sender.end(Ended(name, reason))
         self._drain()
@@ -137,6 +141,23 @@ class Source:
             address=Address(stream.key, form.digest, secrets.randbelow(2**63) + 1),
             ring=Ring(stream.ring_bytes, rows),
         )
+
+    def _read_or_hand_over(self) -> str:
+        """Read until over; let what the rings hold outlive a driver with a bug."""
+        try:
+            return self._read_until_over()
+        except Exception:
+            deadline = time.monotonic() + HAND_OVER_LIMIT
+            for sender in self._senders.values():
+                sender.announce_missing()
+            while self._is_holding() and time.monotonic() < deadline:
+                self._pump()
+                time.sleep(IDLE)
+            raise
+
+    def _is_holding(self) -> bool:
+        rings = [sender.ring for sender in self._senders.values()]
+        return any(ring.first < ring.next for ring in rings) and not self._over()
 
     def _read_until_over(self) -> str:
         """Read and send until told to stop; return the reason of an early end."""
@@ -172,10 +193,11 @@ class Source:
         if sender.ended:
             return  # what comes after the end is not of the stream
         if isinstance(item, Block):
+            item.epoch += self._spec.first_epoch
             if not sender.offer(item):
                 self._complain(f"{item.stream}: ring full, samples are lost")
         elif isinstance(item, Lost):
-            sender.lose(item)
+            sender.lose(replace(item, epoch=item.epoch + self._spec.first_epoch))
         elif isinstance(item, ClockReading):
             sender.read_clock(item)
         else:

@@ -18,7 +18,8 @@ import zmq
 
 from rigd.streams.block import StreamFormat
 from rigd.streams.continuity import Continuity
-from rigd.streams.durable_stream import DurableStream, PartFailedError
+from rigd.streams.durable_stream import DurableStream, PartFailedError, journal_path
+from rigd.streams.journal_state import read_state
 from rigd.streams.ledger import ENDED_REGULARLY, ENDED_WITH_REASON, LostInterval
 from rigd.streams.messages import Finished, Notice, Ready, WriterSpec, WriterStatus
 from rigd.streams.pace import Pace
@@ -30,7 +31,7 @@ from rigd.streams.process import (
     read_specification,
     run_process,
 )
-from rigd.streams.receiver import Malformed, Receiver, Run, Taken, Told
+from rigd.streams.receiver import Malformed, Receiver, Run, Taken, TakenOver, Told
 from rigd.streams.reserve import DiskFullError
 from rigd.streams.standing import Standing
 from rigd.streams.stream_layout import stream_layout
@@ -41,6 +42,11 @@ STATUS_EVERY = 0.5
 
 STOP_GRACE = 3.0
 """Seconds that a sender has to say END after it was asked to stop."""
+
+
+FAREWELL = 5.0
+"""Seconds that the sender has to ask a writer started again after END whether it is
+kept; longer than `sender.ASK_AFTER`."""
 
 
 class StreamFailedError(Exception):
@@ -54,6 +60,7 @@ class Appender:
         self._file = file
         self.ended: str | None = None
         self.last_host_ns = 0
+        self.lost_by_cause: dict[str, int] = {}
         self.is_full = False
         self._unkept: LostInterval | None = None
         self.go_on_from(file.synced.standing)
@@ -63,6 +70,7 @@ class Appender:
         self.continuity = Continuity(standing.next, standing.epoch)
         self.lost = standing.lost
         self.repeated = standing.repeated
+        self.lost_by_cause = {}
         self.ended = None
         self._unkept = None
 
@@ -76,6 +84,8 @@ class Appender:
                 self._take_run(item)
             elif isinstance(item, Malformed):
                 self.continuity.suspect = "rejected"
+            elif isinstance(item, TakenOver):
+                self._note(self.continuity.take_over(self._file.rows))
             else:
                 self._take_told(item)
 
@@ -83,7 +93,7 @@ class Appender:
         state = self.continuity
         if not state.follows(run.first, run.epoch):
             if state.is_late(run.epoch):
-                self.repeated += len(run.records)
+                self._note_late(run.first, run.rows, run.epoch)
                 return
             repeated = state.repeated_rows(run.first, run.rows, run.epoch)
             if repeated:
@@ -99,6 +109,7 @@ class Appender:
         rows = [record_rows(record) for record in run.records]
         self._file.append(run.records, run.bodies, rows)
         self.continuity.next = run.first + run.rows
+        self.continuity.is_taken_over = False
         self.last_host_ns = int.from_bytes(run.records[-1][24:32], "little")
 
     def _lose_to_disk(self, run: Run) -> None:
@@ -112,6 +123,7 @@ class Appender:
                 self.note_unkept()
         self._unkept = lost
         self.continuity.next = run.first + run.rows
+        self.continuity.is_taken_over = False
 
     def note_unkept(self) -> None:
         """Write down the last rows that there was no room for."""
@@ -119,12 +131,16 @@ class Appender:
         self._note(unkept)
 
     def _drop_repeated(self, run: Run, repeated: int) -> None:
-        """Keep the blocks of a run that are wholly new; blocks are not cut."""
+        """Keep the blocks of a run that are wholly new.
+
+        Blocks are not cut: what is new in one that begins with repeated rows is lost.
+        """
         for record, body in zip(run.records, run.bodies, strict=True):
             rows = record_rows(record)
             first = int.from_bytes(record[8:16], "little")
             if self.continuity.repeated_rows(first, rows, run.epoch):
-                self.repeated += 1
+                self.repeated += not self.continuity.is_taken_over
+                self._take_lost(first, rows, run.epoch, "rejected")
             else:
                 self._take_run(Run(first, rows, run.epoch, [record], [body]))
 
@@ -142,24 +158,44 @@ class Appender:
     def _take_lost(self, first: int, count: int, epoch: int, cause: str) -> None:
         state = self.continuity
         if state.is_late(epoch):
+            self._note_late(first, count, epoch)
             return
         row = self._file.rows
         self._note(state.jump_to(first, epoch, row))
-        already = max(0, state.next - first)
+        already = min(count, max(0, state.next - first))
+        if already and state.is_taken_over:
+            self._note_late(first, already, epoch)
         if count > already:
             self._note(LostInterval(state.next, count - already, row, epoch, cause))
             state.next = first + count
+
+    def _note_late(self, first: int, count: int, epoch: int) -> None:
+        """Count samples of an epoch that is over: they have no place any more."""
+        self._note(LostInterval(first, count, self._file.rows, epoch, "late"))
 
     def _note(self, lost: LostInterval | None) -> None:
         if lost is not None:
             self.note_unkept()
             self.lost += lost.count
+            if lost.count:
+                known = self.lost_by_cause.get(lost.cause, 0)
+                self.lost_by_cause[lost.cause] = known + lost.count
             self._file.append_lost(lost)
 
 
 def record_rows(record: bytes) -> int:
     """Rows of a block, from its `sync/blocks` entry."""
     return int.from_bytes(record[32:36], "little")
+
+
+def end_before(stream_file: Path) -> str | None:
+    """Return why the stream ended under a writer that died before it could say so.
+
+    Empty for a regular end; None: the stream goes on.
+    """
+    journal = journal_path(stream_file)
+    end = read_state(journal).end if journal.exists() else None
+    return None if end is None else end.reason
 
 
 class Writer:
@@ -176,6 +212,7 @@ class Writer:
         self._control = control
         self._term = term
         stream_format = StreamFormat.from_json(spec.format)
+        end = end_before(Path(spec.path))
         layout = stream_layout(
             spec.stream,
             stream_format,
@@ -187,6 +224,8 @@ class Writer:
             Path(spec.path), layout, stream_format, spec.key, durable=spec.durable
         )
         self._append = Appender(self._file)
+        self._append.ended = end
+        self._farewell_by = time.monotonic() + FAREWELL
         self._complain = Complaints(control.send, spec.stream)
         self._receiver = Receiver(
             context,
@@ -312,8 +351,11 @@ class Writer:
         self._control.send(Notice(level="error", text=text, stream=self._spec.stream))
 
     def _is_over(self) -> bool:
-        late = self._stop_by is not None and time.monotonic() > self._stop_by
-        return self._append.ended is not None or self._quit is not None or late
+        now = time.monotonic()
+        late = self._stop_by is not None and now > self._stop_by
+        heard = self._receiver.has_met_sender or now > self._farewell_by
+        ended = self._append.ended is not None and heard
+        return ended or self._quit is not None or late
 
     def _tick(self) -> None:
         now = time.monotonic()
@@ -353,7 +395,9 @@ class Writer:
 
     def _acknowledge(self) -> None:
         if self._file.take_sync():
-            self._receiver.acknowledge(self._file.synced.standing.sequence)
+            kept = self._file.synced.standing
+            if kept.sender == self._receiver.sender:  # another counts from 0 again
+                self._receiver.acknowledge(kept.sequence)
 
     def _close(self) -> None:
         """Bring everything to the disk, then acknowledge the end."""
@@ -392,6 +436,7 @@ class Writer:
                 rejected=self._receiver.rejected,
                 acknowledged_rows=self._file.synced.rows[0],
                 lag_seconds=(time.monotonic_ns() - last) / 1e9 if last else None,
+                lost_by_cause=self._append.lost_by_cause,
             )
         )
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rigd.streams.continuity import Continuity
+from rigd.streams.continuity import EPOCHS_OF_A_RUN, Continuity
 from rigd.streams.ledger import LostInterval
 
 
@@ -34,6 +34,7 @@ def test_a_new_epoch_starts_at_0() -> None:
     assert state.jump_to(0, 1, row=100) is None
     assert (state.next, state.epoch) == (0, 1)
     assert state.is_late(0)
+    assert not state.is_late(1)
 
 
 def test_a_new_epoch_that_starts_later_has_lost_its_start() -> None:
@@ -47,6 +48,21 @@ def test_repeated_rows() -> None:
     assert state.repeated_rows(90, 20, 0) == 10
     assert state.repeated_rows(100, 20, 0) == 0
     assert state.repeated_rows(0, 20, 1) == 0
+
+
+def test_another_sender_that_begins_an_epoch_leaves_an_outage_alone() -> None:
+    state = Continuity(next=100, epoch=1)
+    assert state.take_over(row=90) == LostInterval(100, 0, 90, 1, "source down")
+    assert state.jump_to(0, EPOCHS_OF_A_RUN, row=90) is None
+    assert state.jump_to(10, EPOCHS_OF_A_RUN, row=90) == LostInterval(
+        0, 10, 90, EPOCHS_OF_A_RUN, "device"
+    )
+
+
+def test_another_sender_that_counts_on_tells_how_much_the_outage_took() -> None:
+    state = Continuity(next=100, epoch=1)
+    state.take_over(row=90)
+    assert state.jump_to(130, 1, row=90) == LostInterval(100, 30, 90, 1, "source down")
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(1, 20)), max_size=40))
