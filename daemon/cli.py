@@ -108,16 +108,48 @@ def record(
 
 
 @app.command(epilog="Example: rigd finalize data/20261125-142501")
-def finalize(folder: SessionFolder, as_json: AsJson = False) -> None:
-    """Make (again) the session file and the verdict of a recorded session."""
+def finalize(
+    folder: SessionFolder,
+    sha256: Annotated[
+        bool,
+        typer.Option(
+            "--sha256/--no-sha256",
+            help="Take the SHA-256 of whole stream files. Without it nothing is read "
+            "again that the journals have checksums of, so that sealing does not take "
+            "longer with more data; verify finds each changed byte all the same.",
+        ),
+    ] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Make (again) the session file and the verdict of a recorded session.
+
+    A stream that was cut off is recovered first.
+    """
     from rigd.daemon import commands
 
-    raise typer.Exit(commands.finalize(folder, as_json=as_json))
+    raise typer.Exit(commands.finalize(folder, sha256=sha256, as_json=as_json))
+
+
+@app.command(
+    epilog="Exit code: 0 all that was on the disk is there; 1 something of it could "
+    "not be had, or the folder was refused. "
+    "Example: rigd recover data/20261125-142501"
+)
+def recover(folder: SessionFolder, as_json: AsJson = False) -> None:
+    """Bring a session that was cut off to whole, sealed, linked files.
+
+    Each stream is rebuilt from its journal where that is needed, then the session is
+    finalized. What was found stays in `streams/crashed/` until you delete it. It can
+    be interrupted at any moment and run again.
+    """
+    from rigd.daemon import commands
+
+    raise typer.Exit(commands.recover(folder, as_json=as_json))
 
 
 @app.command(epilog="Example: rigd verify data/20261125-142501 --json")
 def verify(folder: SessionFolder, as_json: AsJson = False) -> None:
-    """Compare a session folder with its manifest: files, digests, links."""
+    """Compare a session folder with its manifest and journals: files, chunks, links."""
     from rigd.daemon import commands
 
     raise typer.Exit(commands.verify(folder, as_json=as_json))

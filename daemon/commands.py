@@ -36,7 +36,11 @@ from rigd.daemon.recording import (
 from rigd.daemon.runtime_folder import RuntimeFolder, RuntimeFolderError
 from rigd.daemon.session_events import Observer, Output
 from rigd.daemon.session_folder import DataRootError, SessionFolderError
-from rigd.daemon.session_summary import read_step, read_summary
+from rigd.daemon.session_summary import (
+    read_step,
+    read_summary,
+    stream_recoveries,
+)
 from rigd.daemon.unix_signals import Signals
 from rigd.streams.messages import Notice
 from rigd.streams.registry import DriverError, InstalledDrivers
@@ -117,18 +121,37 @@ def _fail(error: Exception, code: int, program: Observer | None) -> int:
     return code
 
 
-def finalize(folder: Path, *, as_json: bool) -> int:
+def finalize(folder: Path, *, sha256: bool, as_json: bool) -> int:
     """Run the finalizer on a session folder; see `rigd finalize --help`."""
     observer = observer_for(sys.stdout, as_json=as_json, plain=True)
-    command = [sys.executable, "-m", "rigd.daemon.finalizer", str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as finalizer:
-        for line in finalizer.stdout or ():
-            step = read_step(line)
-            observer.observe(step or Output(process="finalizer", line=line.rstrip()))
-    if not (folder / "manifest.json").is_file():
+    flags = () if sha256 else ("--no-sha256",)
+    code = _run_helper("rigd.daemon.finalizer", folder, observer, *flags)
+    if code not in (GOOD, FAILED) or not (folder / "manifest.json").is_file():
         return FAILED  # the finalizer has said why
     observer.observe(read_summary(folder))
-    return GOOD if finalizer.returncode == 0 else FAILED
+    return code
+
+
+def _run_helper(module: str, folder: Path, observer: Observer, *flags: str) -> int:
+    """Run a process that works on a folder, and tell of its steps."""
+    command = [sys.executable, "-m", module, str(folder), *flags]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as helper:
+        for line in helper.stdout or ():
+            step = read_step(line)
+            observer.observe(step or Output(process=module, line=line.rstrip()))
+    return helper.returncode
+
+
+def recover(folder: Path, *, as_json: bool) -> int:
+    """Bring a session folder to whole, sealed, linked files; see its help."""
+    observer = observer_for(sys.stdout, as_json=as_json, plain=True)
+    code = _run_helper("rigd.daemon.recovering", folder, observer)
+    if code not in (GOOD, FAILED):
+        return FAILED  # it has said why
+    for stream in stream_recoveries(folder):
+        print(stream.model_dump_json() if as_json else stream)
+    observer.observe(read_summary(folder))
+    return code
 
 
 def verify(folder: Path, *, as_json: bool) -> int:
@@ -139,9 +162,10 @@ def verify(folder: Path, *, as_json: bool) -> int:
         problems = find_problems(folder, _teller(progress))
     for problem in problems:
         print(problem.model_dump_json() if as_json else problem)
-    if not problems and not as_json:
+    is_good = all(problem.level == "note" for problem in problems)
+    if is_good and not as_json:
         print(f"{folder}: all files are as they were sealed")
-    return FAILED if problems else GOOD
+    return GOOD if is_good else FAILED
 
 
 def _teller(progress: Progress) -> Callable[[str, int, int], None]:

@@ -1,18 +1,20 @@
 """Makes a session of what was recorded: ledger, alignment, seals, links, verdict.
 
-    collect ledgers -> align -> seal the stream files -> judge -> write the session file
-    (links and times; audited and validated) -> seal the rest -> manifest
+    recover what is not whole -> collect ledgers -> align -> seal the stream files
+    -> judge -> write the session file (links and times; audited and validated)
+    -> seal the rest -> manifest
 
 It needs no more than what stands on disk, and can run again with the same result. A
 stream whose file is missing, open or damaged is named, and the rest is finalized. A
 process of its own (`python -m rigd.daemon.finalizer FOLDER`), since it imports pynwb.
 """
 
+import argparse
 import json
 import platform
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,16 +24,20 @@ from rigd.config.faults import ConfigurationError
 from rigd.config.load import load_session
 from rigd.config.paths import SessionPaths
 from rigd.config.session import Session
+from rigd.daemon.content import journaled_chunks
 from rigd.daemon.manifest import (
     AlignmentEntry,
     FileEntry,
     LedgerEntry,
     Manifest,
     ManifestError,
+    RecoveryEntry,
     StreamManifest,
 )
+from rigd.daemon.rescue import Told, rescue
 from rigd.daemon.seal import seal
 from rigd.daemon.session_file import SessionFileError, build_session_file
+from rigd.daemon.session_lock import SessionBusyError, lock_as_helper
 from rigd.daemon.session_record import SessionRecord, StreamRecord
 from rigd.daemon.stream_entry import Arrays, StreamEntry
 from rigd.daemon.stream_findings import (
@@ -39,6 +45,7 @@ from rigd.daemon.stream_findings import (
     StreamFindings,
     find_in,
     with_coverage,
+    with_rescue,
 )
 from rigd.daemon.verdict import (
     Judgement,
@@ -46,6 +53,7 @@ from rigd.daemon.verdict import (
     judge_session,
     judge_stream,
 )
+from rigd.streams.durable_stream import journal_path
 from rigd.streams.stream_reader import StreamFileError
 
 LIBRARIES = ("rigd", "h5py", "numpy", "pynwb")
@@ -58,10 +66,6 @@ class FinalizeError(Exception):
     """The folder holds no session that could be finalized: what is missing."""
 
 
-Told = Callable[[str, str | None], None]
-"""Hears of each step, and of the stream that it is about."""
-
-
 def _silent(step: str, stream: str | None) -> None:
     return
 
@@ -69,33 +73,36 @@ def _silent(step: str, stream: str | None) -> None:
 Judgements = Mapping[str, Judgement]
 
 
-def finalize(folder: Path, told: Told = _silent) -> Manifest:
+def finalize(folder: Path, told: Told = _silent, *, sha256: bool = True) -> Manifest:
     """Finalize the session in `folder`; return the manifest, which stands there too.
 
     Args:
         folder: The session folder.
         told: Hears of each step.
+        sha256: Take the SHA-256 of whole stream files. Without it, their chunks are
+            known by the checksums of their journals alone, and are not read again.
 
     Raises:
         FinalizeError: The folder has no usable record of a session.
         OSError: The disk refuses, e.g. is full.
 
     """
-    record = _load_record(folder)
+    record = load_record(folder)
     paths = SessionPaths(folder, record.subject, record.session)
     session = _load_settings(paths)
     findings = with_coverage(_collect(paths, record, told))
-    files, changed = _as_sealed_first(
-        _seal_streams(paths, record, findings, told), _sealed_before(paths)
-    )
+    before = _sealed_before(paths, findings)
+    sealed = _seal_streams(paths, record, findings, before, told, sha256=sha256)
+    faults = _faults_of_content(sealed, before)
     judgements = {
-        name: _judge(name, findings, session.tolerance, is_changed=name in changed)
+        name: _judge(name, findings, session.tolerance, faults.get(name, ()))
         for name in dict.fromkeys((*session.rig.streams, *record.streams))
     }
-    judged, faults = _write_session_file(
+    judged, hindered = _write_session_file(
         paths, session, record, findings, judgements, told
     )
-    files += _seal_rest(paths, told, has_session_file=not faults)
+    files = [before.get(one.entry.path, one.entry) for one in sealed]
+    files += _seal_rest(paths, told, has_session_file=not hindered)
     manifest = _manifest(session, record, findings, judgements, judged, files)
     told("writing manifest", None)
     manifest.save(paths.manifest)
@@ -105,7 +112,13 @@ def finalize(folder: Path, told: Told = _silent) -> Manifest:
 # --- what stands on disk --------------------------------------------------------------
 
 
-def _load_record(folder: Path) -> SessionRecord:
+def load_record(folder: Path) -> SessionRecord:
+    """Read the record of the session's start.
+
+    Raises:
+        FinalizeError: There is none, or it can't be read.
+
+    """
     path = folder / "record.json"
     try:
         return SessionRecord.load(path)
@@ -129,64 +142,121 @@ def _collect(
 ) -> dict[str, StreamFindings]:
     findings = {}
     for name, stream in record.streams.items():
-        told("reading ledger, aligning", name)
         path = paths.folder / stream.file
-        findings[name] = find_in(path, name, stream, record.start_monotonic_ns)
+        rescued = rescue(path, name, stream, told)
+        told("reading ledger, aligning", name)
+        found = find_in(path, name, stream, record.start_monotonic_ns)
+        findings[name] = with_rescue(found, rescued)
     return findings
 
 
 def _judge(
-    name: str, findings: Findings, tolerance: float, *, is_changed: bool
+    name: str, findings: Findings, tolerance: float, faults: Sequence[str]
 ) -> Judgement:
     if name not in findings:
         return Judgement(Verdict.FAILED, (NEVER_OPEN,))
     facts = findings[name].facts
-    if is_changed:
-        facts = replace(facts, contradictions=(*facts.contradictions, CHANGED))
+    if faults:
+        facts = replace(facts, contradictions=(*facts.contradictions, *faults))
     return judge_stream(facts, tolerance)
 
 
 # --- sealing and linking --------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A file of a stream, and how many of its chunks are not what was recorded."""
+
+    entry: FileEntry
+    bad_chunks: int = 0
+
+
+Before = Mapping[str, FileEntry]
+"""The seals of an earlier finalization, by path of the file."""
+
+
 def _seal_streams(
-    paths: SessionPaths, record: SessionRecord, findings: Findings, told: Told
-) -> list[FileEntry]:
+    paths: SessionPaths,
+    record: SessionRecord,
+    findings: Findings,
+    before: Before,
+    told: Told,
+    *,
+    sha256: bool,
+) -> list[Sealed]:
     """Seal the stream files that can be used; the others stay as they are."""
     files = []
     for name, stream in record.streams.items():
         path = paths.folder / stream.file
-        if findings[name].times is not None:
-            told("sealing", name)
-            files.append(_sealed(paths, path, name))
-        elif path.is_file():
-            files.append(_unsealed(paths, path, name))
+        journal = journal_path(path)
+        found = [file for file in (path, journal) if file.is_file()]
+        if findings[name].times is None:
+            files += [Sealed(_unsealed(paths, file, name)) for file in found]
+            continue
+        told("sealing", name)
+        was = before.get(stream.file)
+        whole = sha256 if was is None else was.sha256 is not None
+        files.append(_seal_stream_file(paths, path, name, whole=whole))
+        if journal in found:
+            files.append(Sealed(_sealed(paths, journal, name)))
     return files
 
 
-def _sealed_before(paths: SessionPaths) -> dict[str, FileEntry]:
-    """The seals of an earlier finalization, by path of the file."""
+def _seal_stream_file(
+    paths: SessionPaths, path: Path, stream: str, *, whole: bool
+) -> Sealed:
+    journal = journal_path(path)
+    chunks = journaled_chunks(journal) if journal.is_file() else None
+    made = seal(path, chunks, whole=whole)
+    entry = FileEntry(
+        path=path.relative_to(paths.folder).as_posix(),
+        size=made.size,
+        sha256=made.sha256,
+        sha256_rest=made.rest,
+        mode=_mode(path),
+        stream=stream,
+    )
+    return Sealed(entry, len(made.bad))
+
+
+def _sealed_before(paths: SessionPaths, findings: Findings) -> Before:
+    """Find the seals that still count: not those of streams recovered since then.
+
+    Else finalizing again would bless a file that was changed since it was sealed.
+    """
     try:
         manifest = Manifest.load(paths.manifest)
     except ManifestError:
         return {}
-    return {file.path: file for file in manifest.files if file.is_sealed}
-
-
-def _as_sealed_first(
-    files: Sequence[FileEntry], before: Mapping[str, FileEntry]
-) -> tuple[list[FileEntry], set[str | None]]:
-    """Let the first seal of a file count; return all seals, and the streams changed.
-
-    Else finalizing again would bless a file that was changed since.
-    """
-    first = [before.get(file.path, file) for file in files]
-    changed = {
-        file.stream
-        for file, was in zip(files, first, strict=True)
-        if file.sha256 != was.sha256
+    same = {
+        name
+        for name, stream in manifest.streams.items()
+        if name in findings
+        and stream.recoveries == RecoveryEntry.of_all(findings[name].recoveries)
     }
-    return first, changed
+    return {
+        file.path: file
+        for file in manifest.files
+        if file.is_sealed and file.stream in same
+    }
+
+
+def _faults_of_content(
+    sealed: Sequence[Sealed], before: Before
+) -> dict[str, tuple[str, ...]]:
+    """Say of each stream in which way its files are not what they were."""
+    faults: dict[str, tuple[str, ...]] = {}
+    for one in sealed:
+        name = one.entry.stream or ""
+        said = faults.get(name, ())
+        was = before.get(one.entry.path)
+        if one.bad_chunks:
+            said += (f"{one.bad_chunks} chunks are not what was recorded",)
+        if was is not None and not one.entry.is_like(was):
+            said += (CHANGED,)
+        faults[name] = tuple(dict.fromkeys(said))
+    return faults
 
 
 def _sealed(paths: SessionPaths, path: Path, stream: str | None = None) -> FileEntry:
@@ -325,6 +395,8 @@ def _stream_manifest(
         file=None if stream is None else stream.file,
         verdict=judged.verdict,
         reasons=list(judged.reasons),
+        notes=[] if found is None else list(found.notes),
+        recoveries=[] if found is None else RecoveryEntry.of_all(found.recoveries),
         rate=None if stream is None else stream.stream_format.rate,
     )
     if found is None or found.times is None or found.facts.ledger is None:
@@ -354,12 +426,18 @@ def print_step(step: str, stream: str | None) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Finalize a folder; return 0 for complete, 1 for less, 2 for wrong usage."""
-    if len(arguments) != 1:
-        print("usage: python -m rigd.daemon.finalizer FOLDER", file=sys.stderr)
-        return 2
+    """Finalize a folder. 0: complete; 1: less; 2: wrong usage; 3: somebody works on it."""
+    parser = argparse.ArgumentParser(prog="python -m rigd.daemon.finalizer")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--no-sha256", dest="sha256", action="store_false")
+    asked = parser.parse_args(arguments)
     try:
-        manifest = finalize(Path(arguments[0]), print_step)
+        load_record(asked.folder)
+        with lock_as_helper(asked.folder):
+            manifest = finalize(asked.folder, print_step, sha256=asked.sha256)
+    except SessionBusyError as error:
+        print(f"can't finalize: {error}", file=sys.stderr)
+        return 3
     except (FinalizeError, OSError) as error:
         print(f"can't finalize: {error}", file=sys.stderr)
         return 1

@@ -5,7 +5,8 @@ opening NWB files. It holds nothing that changes when a session is finalized aga
 apart from the digest of the session file.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -13,10 +14,11 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from rigd.config.base import Model
-from rigd.daemon.seal import seal
+from rigd.daemon.seal import make_read_only
 from rigd.daemon.session_record import write_whole
 from rigd.daemon.verdict import Verdict
 from rigd.streams.alignment import Axis, Fit, Mode
+from rigd.streams.journal import Recovered
 from rigd.streams.ledger import (
     ENDED_REGULARLY,
     ENDED_WITH_REASON,
@@ -49,16 +51,46 @@ class FileEntry(Model):
     size: int
     """Bytes."""
     sha256: str | None
-    """In hex; none for a file that is not sealed."""
+    """Of the whole file, in hex; none: the file is not sealed, or `sha256_rest`."""
     mode: str
     """Permissions, octal, e.g. `0444`."""
     stream: str | None = None
     """The stream whose file it is."""
+    sha256_rest: str | None = None
+    """Of all bytes outside of the chunks that the stream's journal has checksums of:
+    with these it tells of the whole file, where `sha256` was not asked for."""
 
     @property
     def is_sealed(self) -> bool:
         """Whether the content is known and may not change any more."""
-        return self.sha256 is not None
+        return self.sha256 is not None or self.sha256_rest is not None
+
+    def is_like(self, other: "FileEntry") -> bool:
+        """Whether the content is the same, as far as both know of it."""
+        known = (self.size, self.sha256, self.sha256_rest)
+        return known == (other.size, other.sha256, other.sha256_rest)
+
+
+class RecoveryEntry(Model):
+    """One time that a stream was rebuilt from its journal."""
+
+    rows: int
+    """Rows that were kept."""
+    missing: int
+    """Rows that were on the disk and could not be had; the ledger has them as lost."""
+    bad_chunks: int
+    """Stored chunks that were not what the journal says."""
+    damage: int
+    """Bytes of the journal that were damaged."""
+    parts: int
+    """Files that the rows were in."""
+    reason: str
+    """Why it was done."""
+
+    @classmethod
+    def of_all(cls, recoveries: Sequence[Recovered]) -> "list[RecoveryEntry]":
+        """Make the entries of recoveries."""
+        return [cls.model_validate(asdict(one)) for one in recoveries]
 
 
 class LostEntry(Model):
@@ -171,6 +203,10 @@ class StreamManifest(Model):
     """What it says of itself."""
     reasons: list[str]
     """Why it is not complete."""
+    notes: list[str] = Field(default_factory=list)
+    """What a person should know besides, e.g. how it was recovered."""
+    recoveries: list[RecoveryEntry] = Field(default_factory=list)
+    """How it was rebuilt from its journal, in order; none: it never had to be."""
     rate: float | None = None
     """Nominal rows per second; none: event-like or unknown."""
     rows: int | None = None
@@ -218,7 +254,7 @@ class Manifest(Model):
     def save(self, path: Path) -> None:
         """Write to `path`, whole or not at all, and make it read-only."""
         write_whole(path, self.model_dump_json(indent=2) + "\n")
-        seal(path, digest=False)
+        make_read_only(path)
 
     @classmethod
     def load(cls, path: Path) -> "Manifest":
@@ -246,4 +282,5 @@ class Manifest(Model):
 
     def file_of(self, stream: str) -> FileEntry | None:
         """The entry of a stream's file, if there is one."""
-        return next((file for file in self.files if file.stream == stream), None)
+        path = self.streams[stream].file
+        return next((file for file in self.files if file.path == path), None)

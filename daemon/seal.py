@@ -1,39 +1,62 @@
 """Seals a file: brought to the disk, read-only, its size and digest known."""
 
-import hashlib
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rigd.daemon.content import read_content, read_rest
 from rigd.daemon.session_record import sync_to_disk
+from rigd.streams.journal import Extent
 
 SEALED_MODE = 0o444
 """Permissions of a sealed file: everyone may read it, nobody may write it."""
 
-BYTES_AT_ONCE = 1 << 22
-"""Bytes that are read together for a digest."""
-
-Told = Callable[[int], None]
-"""Is told how many bytes were read since the last call."""
-
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """What is known of a sealed file: bytes, SHA-256 in hex (None: not taken)."""
+    """What is known of a sealed file.
+
+    Attributes:
+        size: Bytes.
+        sha256: Of the whole file, in hex; None: not taken.
+        rest: SHA-256 of all bytes outside of chunks, where it stands for the whole.
+        bad: Chunks that are not what the journal says.
+
+    """
 
     size: int
     sha256: str | None
+    rest: str | None = None
+    bad: tuple[Extent, ...] = ()
 
 
-def seal(path: Path, *, digest: bool = True, told: Told | None = None) -> Seal:
-    """Make the file read-only, bring it and its folder to the disk, read it once.
+def seal(
+    path: Path, chunks: Sequence[Extent] | None = None, *, whole: bool = True
+) -> Seal:
+    """Make the file read-only, bring it and its folder to the disk, know its content.
 
     A file that is sealed already is read again; the result is the same.
 
     Args:
         path: The file.
-        digest: Take the SHA-256, which reads the whole file.
-        told: Hears of the bytes read.
+        chunks: Its chunks by a journal, if there is one.
+        whole: Read the whole file. False: what lies outside of `chunks`, which have
+            checksums already; without `chunks`, the whole file all the same.
+
+    Raises:
+        OSError: The file is missing, or belongs to someone else.
+
+    """
+    make_read_only(path)
+    size = path.stat().st_size
+    if chunks is not None and not whole:
+        return Seal(size, None, read_rest(path, chunks))
+    content = read_content(path, chunks or ())
+    return Seal(size, content.sha256, bad=content.bad)
+
+
+def make_read_only(path: Path) -> None:
+    """Make the file read-only; bring it and its folder to the disk.
 
     Raises:
         OSError: The file is missing, or belongs to someone else.
@@ -43,23 +66,6 @@ def seal(path: Path, *, digest: bool = True, told: Told | None = None) -> Seal:
         path.chmod(SEALED_MODE)
     sync_to_disk(path)
     sync_to_disk(path.parent)
-    return Seal(path.stat().st_size, sha256(path, told) if digest else None)
-
-
-def sha256(path: Path, told: Told | None = None) -> str:
-    """Return the SHA-256 of the file in hex, with bounded memory.
-
-    Raises:
-        OSError: The file can't be read.
-
-    """
-    total = hashlib.sha256()
-    with path.open("rb", buffering=0) as file:
-        while piece := file.read(BYTES_AT_ONCE):
-            total.update(piece)
-            if told is not None:
-                told(len(piece))
-    return total.hexdigest()
 
 
 def is_sealed(path: Path) -> bool:

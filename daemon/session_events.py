@@ -98,6 +98,29 @@ class StreamSummary(Model):
     verdict: str
 
 
+class StreamRecovery(Model):
+    """How one stream came out of `rigd recover`."""
+
+    event: Literal["recovery"] = "recovery"
+    stream: str
+    rows: int | None
+    """Rows that were kept; None: its file can't be used."""
+    rows_lost: int
+    """Rows that were on the disk and could not be had; the ledger says which."""
+    changed: bool
+    """Its file was built again from its journal."""
+    notes: list[str]
+    """What was done, and why."""
+    reasons: list[str]
+    """Why the stream is not complete."""
+
+    def __str__(self) -> str:
+        said = self.notes or ["left as it was"]
+        if self.rows is None:
+            said = [*self.notes, *self.reasons]
+        return f"stream `{self.stream}`: {'; '.join(said)}"
+
+
 class Summary(Model):
     """What became of the session. The last event."""
 

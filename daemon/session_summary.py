@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from rigd.daemon.manifest import Manifest, StreamManifest
-from rigd.daemon.session_events import Step, StreamSummary, Summary
+from rigd.daemon.session_events import Step, StreamRecovery, StreamSummary, Summary
 
 
 def read_step(line: str) -> Step | None:
@@ -27,6 +27,27 @@ def read_summary(folder: Path) -> Summary:
 
     """
     return summarize(Manifest.load(folder / "manifest.json"), folder)
+
+
+def stream_recoveries(folder: Path) -> list[StreamRecovery]:
+    """Say of each stream of a finalized session how it was recovered.
+
+    Raises:
+        ManifestError: There is no manifest, or it can't be read.
+
+    """
+    manifest = Manifest.load(folder / "manifest.json")
+    return [
+        StreamRecovery(
+            stream=name,
+            rows=stream.rows,
+            rows_lost=sum(one.missing for one in stream.recoveries),
+            changed=bool(stream.recoveries),
+            notes=stream.notes,
+            reasons=stream.reasons,
+        )
+        for name, stream in manifest.streams.items()
+    ]
 
 
 def summarize(manifest: Manifest, folder: Path) -> Summary:

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from rigd.daemon.rescue import Rescue
 from rigd.daemon.session_record import StreamRecord
 from rigd.daemon.stream_entry import LostTime
 from rigd.daemon.stream_times import StreamTimes, stream_clock
 from rigd.daemon.verdict import StreamFacts
 from rigd.streams.alignment import Axis, Fit
+from rigd.streams.journal import Recovered
 from rigd.streams.stream_reader import (
     MissingStreamFileError,
     StreamFileError,
@@ -26,6 +28,8 @@ class StreamFindings:
         first_time, last_time: Session seconds of its first and last row.
         host_span: Host times of its first and last block, ns.
         lost: When samples are missing.
+        recoveries: How it was recovered, in order; none: it never had to be.
+        notes: What a person should know of it.
 
     """
 
@@ -35,6 +39,8 @@ class StreamFindings:
     last_time: float | None = None
     host_span: tuple[int, int] | None = None
     lost: list[LostTime] = field(default_factory=list)
+    recoveries: tuple[Recovered, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def fits(self) -> dict[int, Fit]:
@@ -93,6 +99,19 @@ def _found(
         last_time=ends.get(reader.rows - 1),
         host_span=reader.block_span(),
         lost=times.lost(reader, ledger.intervals),
+    )
+
+
+def with_rescue(found: StreamFindings, rescued: Rescue) -> StreamFindings:
+    """Add what was done before the file was read, and what hindered it."""
+    facts = found.facts
+    if rescued.fault and facts.ledger is None:
+        facts = replace(facts, fault=f"{facts.fault}; {rescued.fault}")
+    elif rescued.fault:
+        said = f"nothing proves its rows: {rescued.fault}"
+        facts = replace(facts, contradictions=(*facts.contradictions, said))
+    return replace(
+        found, facts=facts, recoveries=rescued.recoveries, notes=rescued.notes
     )
 
 

@@ -1,6 +1,9 @@
-"""Compares a session folder with its manifest: nothing missing, changed, or added."""
+"""Compares a session folder with its manifest: nothing missing, changed, or added.
 
-from collections.abc import Callable, Iterator
+Each stream file is compared with its journal too, chunk by chunk.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -8,9 +11,18 @@ import h5py
 
 from rigd.config.base import Model
 from rigd.config.paths import SessionPaths
+from rigd.daemon.content import Content, journaled_chunks, read_content
 from rigd.daemon.links import audit
 from rigd.daemon.manifest import FileEntry, Manifest, ManifestError
-from rigd.daemon.seal import SEALED_MODE, is_sealed, sha256
+from rigd.daemon.seal import SEALED_MODE, is_sealed
+from rigd.streams.durable_stream import journal_path
+from rigd.streams.journal import Extent
+from rigd.streams.journal_file import JournalError
+from rigd.streams.journal_state import read_state
+from rigd.streams.recovery import CRASHED
+
+RUNS_NAMED = 20
+"""Most runs of changed chunks that are named of one file."""
 
 
 class Problem(Model):
@@ -22,8 +34,9 @@ class Problem(Model):
     """The stream that it concerns."""
     what: str
     """What is wrong."""
-    level: Literal["error", "warning"] = "error"
-    """A warning: the content is, as far as is known, as it was."""
+    level: Literal["error", "warning", "note"] = "error"
+    """A warning: the content is, as far as is known, as it was. A note: nothing is
+    wrong."""
 
     def __str__(self) -> str:
         stream = f" (stream `{self.stream}`)" if self.stream else ""
@@ -74,6 +87,7 @@ def _file_problems(
             yield _problem(entry, _missing(twin))
     for name in extra:
         yield Problem(file=name, what="is not in the manifest")
+    yield from _crashed(paths)
     if not is_sealed(paths.manifest):
         yield Problem(
             file=paths.manifest.name, what=_writable(paths.manifest), level="warning"
@@ -87,12 +101,29 @@ def _problem(
 
 
 def _extra_files(paths: SessionPaths, manifest: Manifest) -> list[str]:
-    """Files that the manifest does not know, apart from itself and the log."""
+    """Files that the manifest does not know.
+
+    Apart from itself, the log, and what a recovery has kept: that is the user's.
+    """
     known = {entry.path for entry in manifest.files}
     known |= {paths.manifest.name, paths.log.name}
+    kept = paths.streams / CRASHED
     found = (path for path in paths.folder.rglob("*") if not path.is_dir())
-    names = (path.relative_to(paths.folder).as_posix() for path in found)
+    others = (path for path in found if kept not in path.parents)
+    names = (path.relative_to(paths.folder).as_posix() for path in others)
     return sorted(name for name in names if name not in known)
+
+
+def _crashed(paths: SessionPaths) -> Iterator[Problem]:
+    folder = paths.streams / CRASHED
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    if size:
+        yield Problem(
+            file=folder.relative_to(paths.folder).as_posix(),
+            what=f"holds what a recovery found, {size} bytes; delete it when the "
+            "recovered streams are as you want them",
+            level="note",
+        )
 
 
 def _twin(folder: Path, entry: FileEntry, extra: list[str]) -> str | None:
@@ -102,7 +133,8 @@ def _twin(folder: Path, entry: FileEntry, extra: list[str]) -> str | None:
         if (
             path.is_file()
             and path.stat().st_size == entry.size
-            and sha256(path) == entry.sha256
+            and entry.sha256 is not None
+            and read_content(path).sha256 == entry.sha256
         ):
             return name
     return None
@@ -115,24 +147,21 @@ def _missing(twin: str | None) -> str:
 
 
 def _changes(path: Path, entry: FileEntry, told: Told) -> Iterator[Problem]:
-    if entry.sha256 is None:
+    if not entry.is_sealed:
         what = "was never sealed, so nothing can be said of its content"
         yield _problem(entry, what, "warning")
         return
     try:
-        change = _changed_content(path, entry, told)
+        for change in _changed_content(path, entry, told):
+            yield _problem(entry, change)
     except OSError as error:
-        change = f"can't be read: {error.strerror}"
-    if change is not None:
-        yield _problem(entry, change)
+        yield _problem(entry, f"can't be read: {error.strerror}")
     if not is_sealed(path):
         yield _problem(entry, _writable(path), "warning")
 
 
-def _changed_content(path: Path, entry: FileEntry, told: Told) -> str | None:
+def _changed_content(path: Path, entry: FileEntry, told: Told) -> Iterator[str]:
     size = path.stat().st_size
-    if size != entry.size:
-        return f"has {size} bytes, {entry.size} when it was sealed"
     done = 0
 
     def add(count: int) -> None:
@@ -140,10 +169,61 @@ def _changed_content(path: Path, entry: FileEntry, told: Told) -> str | None:
         done += count
         told(entry.path, done, size)
 
-    found = sha256(path, add)
-    if found == entry.sha256:
-        return None
-    return f"content changed: its SHA-256 is {found}, {entry.sha256} when sealed"
+    journal = journal_path(path)
+    has_journal = entry.stream is not None and journal != path and journal.is_file()
+    chunks = journaled_chunks(journal) if has_journal else []
+    content = read_content(path, chunks, whole=entry.sha256 is not None, told=add)
+    if size != entry.size:
+        yield f"has {size} bytes, {entry.size} when it was sealed"
+    else:
+        yield from _changed_digests(content, entry)
+    if content.bad:
+        yield from _changed_rows(journal, content.bad)
+
+
+def _changed_digests(content: Content, entry: FileEntry) -> Iterator[str]:
+    if content.sha256 != entry.sha256:
+        found = content.sha256
+        yield f"content changed: its SHA-256 is {found}, {entry.sha256} when sealed"
+    if entry.sha256_rest is not None and content.rest != entry.sha256_rest:
+        yield (
+            f"content changed outside of the samples: the SHA-256 of that is "
+            f"{content.rest}, {entry.sha256_rest} when sealed"
+        )
+
+
+def _changed_rows(journal: Path, bad: Sequence[Extent]) -> Iterator[str]:
+    """Name the rows whose chunks are not what the journal says."""
+    try:
+        head = read_state(journal).head
+    except JournalError as error:
+        yield f"can't be compared with its journal: {error}"
+        return
+    runs = _runs(bad)
+    for first, last, offset in runs[:RUNS_NAMED]:
+        yield (
+            f"rows {first.row} to {last.row + last.rows - 1} of "
+            f"{head.datasets[first.dataset]['path']} are not what was recorded "
+            f"(from byte {offset} on)"
+        )
+    if len(runs) > RUNS_NAMED:
+        yield f"and {len(runs) - RUNS_NAMED} more runs of rows"
+
+
+def _runs(bad: Sequence[Extent]) -> list[tuple[Extent, Extent, int]]:
+    """Join chunks whose rows follow each other: first, last, smallest offset."""
+    runs: list[tuple[Extent, Extent, int]] = []
+    for chunk in sorted(bad, key=lambda one: (one.dataset, one.row, one.tile)):
+        if runs and _adjoin(runs[-1][1], chunk):
+            first, _, offset = runs[-1]
+            runs[-1] = (first, chunk, min(offset, chunk.offset))
+        else:
+            runs.append((chunk, chunk, chunk.offset))
+    return runs
+
+
+def _adjoin(one: Extent, other: Extent) -> bool:
+    return one.dataset == other.dataset and other.row <= one.row + one.rows
 
 
 def _writable(path: Path) -> str:

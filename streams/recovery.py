@@ -72,6 +72,11 @@ def crashed_folder(stream_file: Path, number: int) -> Path:
     return stream_file.parent / CRASHED / str(number)
 
 
+def is_begun(stream_file: Path) -> bool:
+    """Whether a recovery was cut off that has a journal of its own already."""
+    return journal_path(recovered_path(stream_file)).exists()
+
+
 def is_whole(stream_file: Path) -> bool:
     """Say whether the stream came to its end and stands in one file.
 

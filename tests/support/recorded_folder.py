@@ -10,8 +10,9 @@ from rigd.config.paths import SessionPaths
 from rigd.daemon.prepare import prepare
 from rigd.daemon.session_record import SessionRecord
 from rigd.streams.block import NO_TIME
+from rigd.streams.durable_stream import DurableStream
 from rigd.streams.ledger import ENDED_REGULARLY, LostInterval
-from rigd.streams.stream_file import StreamFile
+from rigd.streams.standing import Standing
 from rigd.streams.wire import RECORD
 from tests.support.nwb_session import (
     FORMATS,
@@ -55,7 +56,7 @@ def record_stream(
     ended: int = ENDED_REGULARLY,
     reason: str = "",
 ) -> None:
-    """Write so many samples of a stream, in blocks of 50 ms.
+    """Write so many samples of a stream, in blocks of 50 ms, and its journal.
 
     Args:
         path: The stream file, which is prepared.
@@ -69,7 +70,8 @@ def record_stream(
     """
     stream = FORMATS[name]
     rng = np.random.default_rng(len(name))
-    file = StreamFile(path, record.streams[name].layout(name), stream)
+    layout, key = record.streams[name].layout(name), record.streams[name].key
+    file = DurableStream(path, layout, stream, key, durable=False)
     rows = sample_rows(stream, samples)
     step = max(1, int((stream.rate or EVENT_RATE) * 0.05))
     lost = range(gap[0], gap[0] + gap[1]) if gap else range(0)
@@ -95,8 +97,8 @@ def record_stream(
             number, first, device_ns, host_ns, stop - first, 0, number, 0
         )
         file.append([entry], [body], [stop - first])
-    file.write_state(lost=len(lost), repeated=0, rejected=0, ended=ended, reason=reason)
-    file.close()
+    standing = Standing(len(cuts), sender=1, next=samples, lost=len(lost))
+    file.close(standing, ended, reason)
 
 
 def prepared_folder(folder: Path) -> tuple[SessionPaths, SessionRecord]:

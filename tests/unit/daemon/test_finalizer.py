@@ -16,10 +16,12 @@ from pynwb import NWBHDF5IO
 from rigd.config.paths import SessionPaths
 from rigd.daemon.finalizer import FinalizeError, finalize, main
 from rigd.daemon.manifest import Manifest
+from rigd.daemon.rescue import NO_JOURNAL
 from rigd.daemon.session_record import SessionRecord
 from rigd.daemon.verdict import Verdict
 from rigd.daemon.verify import verify
 from rigd.streams.alignment import Axis, Mode
+from rigd.streams.durable_stream import journal_path
 from rigd.streams.ledger import ENDED_WITH_REASON
 from tests.support.nwb_session import FORMATS, session_paths
 from tests.support.recorded_folder import (
@@ -55,7 +57,8 @@ def record_again(paths: SessionPaths, tmp_path: Path, name: str, **how: Any) -> 
     other, record = prepared_folder(tmp_path / "other")
     path = other.stream_file(name)
     record_stream(path, record, name, **how)
-    path.replace(paths.stream_file(name))
+    for file in (path, journal_path(path)):
+        file.replace(paths.streams / file.name)
 
 
 def times_of(paths: SessionPaths, name: str) -> Any:
@@ -240,13 +243,14 @@ def lose_blocks(path: Path) -> None:
         (lose_blocks, "tells of", Verdict.INCOMPLETE),
     ],
 )
-def test_a_stream_that_can_not_be_used_is_named_and_the_rest_finalized(
+def test_a_stream_without_journal_that_can_not_be_used_is_named(
     paths: SessionPaths,
     harm: Callable[[Path], None],
     what: str,
     verdict: Verdict,
 ) -> None:
     file = paths.stream_file("camera")
+    journal_path(file).unlink()
     harm(file)
     manifest = finalize(paths.folder)
     assert manifest.verdict is Verdict.INCOMPLETE
@@ -255,6 +259,7 @@ def test_a_stream_that_can_not_be_used_is_named_and_the_rest_finalized(
     assert what in reason
     assert manifest.streams["camera"].verdict is verdict
     assert manifest.streams["camera"].rows is None
+    assert manifest.streams["camera"].notes == [NO_JOURNAL]
     assert len(times_of(paths, "ap")) == int(SECONDS * 30_000)
     if file.exists():
         assert file.stat().st_mode & 0o200, "what is to be recovered is not sealed"
@@ -268,6 +273,7 @@ def test_a_stream_whose_device_was_never_open_is_named(paths: SessionPaths) -> N
     left = {name: one for name, one in record.streams.items() if name != "wheel"}
     record.model_copy(update={"streams": left}).save(paths.record)
     paths.stream_file("wheel").unlink()
+    journal_path(paths.stream_file("wheel")).unlink()
     manifest = finalize(paths.folder)
     assert manifest.verdict is Verdict.INCOMPLETE
     assert manifest.streams["wheel"].device == "board"
@@ -293,9 +299,10 @@ def test_finalizing_again_does_not_bless_a_change(paths: SessionPaths) -> None:
     for _ in range(2):
         manifest = finalize(paths.folder)
         assert manifest.reasons == [
-            "stream `camera`: its file is not as it was when it was sealed"
+            "stream `camera`: 1 chunks are not what was recorded",
+            "stream `camera`: its file is not as it was when it was sealed",
         ]
-    assert [problem.stream for problem in verify(paths.folder)] == ["camera"]
+    assert {problem.stream for problem in verify(paths.folder)} == {"camera"}
 
 
 def test_where_no_session_file_can_be_made_the_rest_stands(
@@ -340,8 +347,9 @@ def test_below_complete_the_process_exits_with_1(
 def test_wrong_usage_exits_with_2(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(arguments) == 2
-    assert "FOLDER" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    assert "usage: python -m rigd.daemon.finalizer" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("harm", ["record.json", "session.yaml"])
