@@ -54,6 +54,7 @@ from rigd.daemon.verdict import (
     judge_stream,
 )
 from rigd.streams.durable_stream import journal_path
+from rigd.streams.reserve import give_back_held_space
 from rigd.streams.stream_reader import StreamFileError
 
 LIBRARIES = ("rigd", "h5py", "numpy", "pynwb")
@@ -90,6 +91,7 @@ def finalize(folder: Path, told: Told = _silent, *, sha256: bool = True) -> Mani
     record = load_record(folder)
     paths = SessionPaths(folder, record.subject, record.session)
     session = _load_settings(paths)
+    give_back_held_space(folder)
     findings = with_coverage(_collect(paths, record, told))
     before = _sealed_before(paths, findings)
     sealed = _seal_streams(paths, record, findings, before, told, sha256=sha256)
@@ -426,7 +428,7 @@ def print_step(step: str, stream: str | None) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Finalize a folder. 0: complete; 1: less; 2: wrong usage; 3: somebody works on it."""
+    """Finalize a folder: 0 complete; 1 less; 2 wrong usage; 3 it is in use."""
     parser = argparse.ArgumentParser(prog="python -m rigd.daemon.finalizer")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--no-sha256", dest="sha256", action="store_false")

@@ -40,6 +40,7 @@ from rigd.daemon.session_folder import (
     make_session_folder,
     remove_session_folder,
 )
+from rigd.daemon.session_lock import SessionLock
 from rigd.daemon.session_log import SessionLog
 from rigd.daemon.session_record import SessionRecord, StreamRecord
 from rigd.daemon.session_start import read_clocks, software_versions, stream_key
@@ -107,6 +108,7 @@ class Recording:
         self._processes = processes
         self._audience = Audience(observers)
         self._log: SessionLog | None = None
+        self._lock: SessionLock | None = None
         self._crew = Crew(processes, self._audience)
         self._helpers: dict[str, Exited] = {}
         self._stop_reason: str | None = None
@@ -185,6 +187,7 @@ class Recording:
     def _check(self) -> None:
         check_data_root(self.paths.folder.parent)
         make_session_folder(self.paths, dump_session(self._session))
+        self._lock = SessionLock(self.paths.folder)
         self._log = SessionLog(self.paths.log)
         self._audience.join(self._log)
         self._audience.tell(
@@ -203,6 +206,7 @@ class Recording:
         remove_session_folder(self.paths)
 
     def _end_everything(self) -> None:
+        self._crew.dismiss()
         for happening in self._processes.end_all():
             self._take(happening)
         self._close_log()
@@ -212,6 +216,9 @@ class Recording:
             self._audience.leave(self._log)
             self._log.close()
             self._log = None
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
     # --- arm ----------------------------------------------------------------------
 

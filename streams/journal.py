@@ -162,7 +162,7 @@ class Recovered:
 
     Attributes:
         rows: Rows that were kept.
-        missing: Samples that were on the disk by the last checkpoint and could not be
+        missing: Rows that were on the disk by the last checkpoint and could not be
             had: they are in the ledger as lost, cause "disk".
         bad_chunks: Stored chunks that were not what the journal said.
         damage: Bytes of the journal that were no record.

@@ -39,6 +39,11 @@ class JournalError(Exception):
     """The journal can't be written any more, or can't be read: which, and why."""
 
 
+def beginning_path(path: Path) -> Path:
+    """Return where a journal stands while its head is written."""
+    return path.with_suffix(path.suffix + BEGINNING)
+
+
 class Journal:
     """Appends records: `add` gathers, `write` gives to the kernel, `sync` to disk."""
 
@@ -73,7 +78,7 @@ class Journal:
             JournalError: It exists already, or the disk refuses.
 
         """
-        beginning = path.with_suffix(path.suffix + BEGINNING)
+        beginning = beginning_path(path)
         try:
             if path.exists():
                 raise FileExistsError(errno.EEXIST, "it exists already")

@@ -31,7 +31,12 @@ from rigd.streams.durable_stream import (
 )
 from rigd.streams.file_lock import holder, process_text
 from rigd.streams.journal import Recovered
-from rigd.streams.journal_file import JournalError, sync_folder, write_new
+from rigd.streams.journal_file import (
+    JournalError,
+    beginning_path,
+    sync_folder,
+    write_new,
+)
 from rigd.streams.journal_state import JournalState, read_state
 from rigd.streams.journaled_rows import JournaledRows, Rows
 from rigd.streams.ledger import ENDED_WITH_REASON, LostInterval
@@ -221,9 +226,9 @@ def _move(path: Path, place: Path) -> None:
 def tidy(stream_file: Path) -> None:
     """Remove what a whole stream does not need: parts, and what was being built."""
     ready = recovered_path(stream_file)
-    left = [*_parts(stream_file), ready, journal_path(ready)]
-    for path in left:
+    for path in (*_parts(stream_file), beginning_path(journal_path(stream_file))):
         path.unlink(missing_ok=True)
+    tidy_up(ready)
     with suppress(OSError):  # other streams have something there, or it is not there
         ready.parent.rmdir()
 
@@ -326,14 +331,15 @@ def _write(
 
 def tidy_up(ready: Path) -> None:
     """Remove a new pair that was not finished; the journal last."""
-    for path in (ready, journal_path(ready)):
+    journal = journal_path(ready)
+    for path in (ready, beginning_path(journal), journal):
         path.unlink(missing_ok=True)
 
 
 def _end_of(state: JournalState) -> tuple[int, str]:
     if state.end is None:
         return ENDED_WITH_REASON, UNSURE if state.is_torn else CUT_OFF
-    if not state.is_sure:
+    if state.is_torn or not state.is_sure:
         return ENDED_WITH_REASON, UNSURE
     return state.end.ended, state.end.reason
 
