@@ -1,6 +1,10 @@
 """The sources and writers of one session: started, heard, ordered, and seen off.
 
-What it means that one of them dies is decided in one place, `Crew._take_end`.
+One that dies while the session runs is started again (`restart_policy`): a writer goes
+on from its journal and the source, which has kept what was not acknowledged, sends it
+again; a source begins anew, with epochs that follow those of its predecessor, and the
+outage stands in the ledger. What it means that one of them ends is decided in one
+place, `Crew._take_end_of`.
 """
 
 import os
@@ -16,9 +20,11 @@ from rigd.daemon.participants import (
     has_live_stream,
 )
 from rigd.daemon.processes import Exited, Processes, Said
+from rigd.daemon.restart_policy import RestartPolicy
 from rigd.daemon.session_events import Audience, Level
 from rigd.daemon.session_record import StreamRecord
 from rigd.streams.block import StreamFormat
+from rigd.streams.continuity import EPOCHS_OF_A_RUN
 from rigd.streams.messages import (
     Command,
     Failed,
@@ -44,11 +50,17 @@ READY_LIMIT = 30.0
 class Crew:
     """All processes that handle samples."""
 
-    def __init__(self, processes: Processes, audience: Audience) -> None:
+    def __init__(
+        self,
+        processes: Processes,
+        audience: Audience,
+        policy: RestartPolicy | None = None,
+    ) -> None:
         self.sources: dict[str, Source] = {}
         self.writers: dict[str, Writer] = {}
         self._processes = processes
         self._audience = audience
+        self._policy = policy or RestartPolicy()
         self._ends: dict[str, Exited] = {}
         self._is_recording = False
 
@@ -67,7 +79,7 @@ class Crew:
         open_by = now + START_ALLOWANCE + device.open_timeout
         source = Source(name, device, open_by)
         self.sources[name] = source
-        spec = SourceSpec(
+        source.specification = SourceSpec(
             device=name,
             driver=device.driver,
             options=device.options,
@@ -84,12 +96,7 @@ class Crew:
             control=self._processes.endpoint,
             parent=os.getpid(),
         )
-        self._processes.start(
-            source.name,
-            "rigd.streams.source",
-            name,  # for whoever reads the list of processes
-            first_line=spec.model_dump_json(),
-        )
+        self._start(source, source.specification)
 
     def start_writer(
         self, name: str, stream: StreamRecord, *, path: str, endpoint: str, now: float
@@ -99,11 +106,12 @@ class Crew:
             name, stream.device, stream.stream_format.rate, ready_by=now + READY_LIMIT
         )
         if self.sources[stream.device].foreign:
-            writer.ladder = Ladder(FOREIGN_WRITER_RUNGS)
+            writer.rungs = FOREIGN_WRITER_RUNGS
+            writer.ladder = Ladder(writer.rungs)
             text = f"`{name}`: a sender may connect to {endpoint}"
             self._audience.say("info", text, name)
         self.writers[name] = writer
-        spec = WriterSpec(
+        writer.specification = WriterSpec(
             stream=name,
             path=path,
             endpoint=endpoint,
@@ -115,9 +123,13 @@ class Crew:
             control=self._processes.endpoint,
             parent=os.getpid(),
         )
+        self._start(writer, writer.specification)
+
+    def _start(self, one: Source | Writer, spec: SourceSpec | WriterSpec) -> None:
+        kind, _, name = one.name.partition(":")
         self._processes.start(
-            writer.name,
-            "rigd.streams.writer",
+            one.name,
+            f"rigd.streams.{kind}",
             name,  # for whoever reads the list of processes
             first_line=spec.model_dump_json(),
         )
@@ -127,6 +139,66 @@ class Crew:
         self._is_recording = True
         for source in self.sources.values():
             self._processes.send(source.name, Command(command="start"))
+
+    def dismiss(self) -> None:
+        """Start nothing again from now on, and do not tell of ends."""
+        self._is_recording = False
+
+    # --- starting again -----------------------------------------------------------
+
+    def _start_again(self, now: float) -> None:
+        """Start what has died and is due; end what does not come up in time."""
+        for participant in self._everyone():
+            life = participant.life
+            if life.start_at is not None and now >= life.start_at:
+                if isinstance(participant, Writer):
+                    self._start_writer_again(participant, now)
+                else:
+                    self._start_source_again(participant, now)
+            elif life.up_by is not None and now > life.up_by:
+                participant.error = "did not come up in time"
+                life.up_by = now + START_ALLOWANCE
+                self._processes.kill(participant.name)
+
+    def _start_writer_again(self, writer: Writer, now: float) -> None:
+        """Its journal tells it where it was; the source hears where that is."""
+        writer.begin_again(up_by=now + READY_LIMIT)
+        self.sources[writer.device].ladder.moved = now
+        if writer.specification is not None:
+            self._start(writer, writer.specification)
+
+    def _start_source_again(self, source: Source, now: float) -> None:
+        """Begin anew with the streams that still have a writer."""
+        source.begin_again(up_by=now + START_ALLOWANCE + source.device.open_timeout)
+        spec = source.specification
+        if spec is not None:
+            update = {
+                "streams": {s: spec.streams[s] for s in self._live_streams(source)},
+                "first_epoch": len(source.life.deaths) * EPOCHS_OF_A_RUN,
+            }
+            self._start(source, spec.model_copy(update=update))
+
+    def _live_streams(self, source: Source) -> list[str]:
+        return [
+            name
+            for name in source.device.streams
+            for writer in (self.writers.get(name),)
+            if writer and writer.over_since is None and not writer.finished
+        ]
+
+    def _may_start_again(self, participant: Source | Writer) -> bool:
+        """Whether there is anything left for it to do.
+
+        A source that dies when its session ends takes what it held with it: another
+        would find nothing to send.
+        """
+        if participant.finished or participant.life.is_dismissed:
+            return False
+        if isinstance(participant, Writer):
+            return True
+        return participant.ladder.begun is None and bool(
+            self._live_streams(participant)
+        )
 
     # --- asking -------------------------------------------------------------------
 
@@ -173,18 +245,30 @@ class Crew:
         """Let everyone come to an orderly end; `look_after` sees to it."""
         for source in self.sources.values():
             source.ladder.begin(now)
+            if not source.life.is_up:
+                self._leave_down(source, now)
             if source.foreign:
                 self._begin_to_end_writers(source, now)
 
+    def _leave_down(self, source: Source, now: float) -> None:
+        """Let a source that is being started again be: it has nothing to give."""
+        source.error = f"{self._how(source)}; it was not back when the session ended"
+        source.life.is_dismissed = True
+        if source.life.start_at is not None:
+            source.life.start_at, source.over_since = None, now
+        else:
+            self._processes.kill(source.name)
+
     def look_after(self, now: float) -> None:
-        """Give the orders that are due to processes that are to end."""
+        """Start again what has died; give the orders that are due to all who end."""
+        self._start_again(now)
         for source in self.sources.values():
             if source.over_since is not None and not source.foreign:
                 self._begin_to_end_writers(source, now)
             elif self._nobody_listens_to(source):
                 source.ladder.hurry(Order.QUIT)
         for participant in self._everyone():
-            if participant.over_since is None:
+            if participant.over_since is None and participant.life.is_up:
                 order = participant.ladder.due(now)
                 if order is not None:
                     self._carry_out(order, participant)
@@ -210,6 +294,7 @@ class Crew:
             reason = self._reason_to_quit(participant)
             self._processes.send(name, Command(command="quit", reason=reason))
         elif order is Order.TERMINATE:
+            participant.life.is_dismissed = True
             self._audience.say(
                 "error", f"{participant.title} does not end and is terminated"
             )
@@ -241,13 +326,9 @@ class Crew:
     def _take_word_of_source(self, source: Source, said: Said) -> None:
         event = said.event
         if isinstance(event, Opened):
-            source.formats = {
-                name: StreamFormat.from_json(form)
-                for name, form in event.formats.items()
-            }
-            source.foreign = event.foreign
+            self._take_opened(source, event)
         elif isinstance(event, Started):
-            source.started_ns = event.host_ns
+            self._take_started(source, event)
         elif isinstance(event, SourceStatus) and event.stream in self.writers:
             self.writers[event.stream].sent = event
         elif isinstance(event, Notice):
@@ -257,10 +338,33 @@ class Crew:
         elif isinstance(event, Finished):
             source.finished = True
 
+    def _take_opened(self, source: Source, event: Opened) -> None:
+        """Note the streams of a device; let it sample if it was opened again."""
+        formats = {
+            name: StreamFormat.from_json(form) for name, form in event.formats.items()
+        }
+        source.foreign = event.foreign
+        if source.life.up_by is None:
+            source.formats = formats
+            return
+        source.error = source.changes(formats)
+        if source.error is None:
+            self._processes.send(source.name, Command(command="start"))
+        else:
+            source.life.is_dismissed = True
+            self._processes.kill(source.name)
+
+    def _take_started(self, source: Source, event: Started) -> None:
+        if source.started_ns is None:
+            source.started_ns = event.host_ns
+        if source.life.up_by is not None:
+            source.life.up_by = None
+            self._audience.say("info", f"{source.title} samples again")
+
     def _take_word_of_writer(self, writer: Writer, said: Said, now: float) -> None:
         event = said.event
         if isinstance(event, Ready):
-            writer.ready = True
+            self._take_ready(writer, now)
         elif isinstance(event, WriterStatus):
             self._take_status(writer, event, now)
         elif isinstance(event, Notice):
@@ -273,6 +377,16 @@ class Crew:
                 text = f"`{writer.stream}` ended early: {event.reason}"
                 self._audience.say("warning", text, writer.stream)
 
+    def _take_ready(self, writer: Writer, now: float) -> None:
+        writer.ready = True
+        if writer.life.up_by is None:
+            return
+        writer.life.up_by = None
+        self._audience.say("info", f"{writer.title} goes on", writer.stream)
+        source = self.sources[writer.device]
+        if source.foreign and source.ladder.begun is not None:
+            writer.ladder.begin(now)
+
     def _take_status(self, writer: Writer, status: WriterStatus, now: float) -> None:
         """A writer that gets on gives itself and its source more time to end."""
         before, writer.written, writer.written_at = writer.written, status, now
@@ -284,18 +398,37 @@ class Crew:
         self._audience.tell(notice.model_copy(update={"text": text}))
 
     def take_end(self, end: Exited, now: float) -> None:
-        """Note the end of a process; say so if it was not a regular one.
-
-        The others go on. A policy that starts it again would be asked here.
-        """
+        """Note the end of a process; the others go on."""
         for participant in self._everyone():
             if participant.name == end.child:
-                self._ends[end.child] = end
-                participant.over_since = now
-                regular = participant.finished and end.code == 0
-                if self._is_recording and not regular:
-                    why = participant.error or end.cause
-                    self._audience.say("error", f"{participant.title} has died: {why}")
+                self._take_end_of(participant, end, now)
+
+    def _take_end_of(
+        self, participant: Source | Writer, end: Exited, now: float
+    ) -> None:
+        """Decide what an end means: nothing, another start, or the end for good."""
+        self._ends[end.child] = end
+        regular = participant.finished and end.code == 0
+        if regular or not self._is_recording:
+            participant.over_since = now
+            return
+        why = participant.error or end.cause
+        life = participant.life
+        life.deaths.append(now)
+        life.up_by = None
+        if not self._may_start_again(participant):
+            participant.over_since = now
+            self._audience.say("error", f"{participant.title} has died: {why}")
+            return
+        life.start_at = self._policy.next_start(life.deaths)
+        if life.start_at is None:
+            participant.over_since = now
+            participant.error = self._policy.why_given_up()
+            text = f"{participant.title}: {participant.error}; the last time: {why}"
+            self._audience.say("error", text)
+        else:
+            text = f"{participant.title} has died and is started again: {why}"
+            self._audience.say("warning", text)
 
     def say_what_is_missing(self, seconds: float) -> None:
         """Name streams that deliver nothing `seconds` after the start, once each."""

@@ -6,10 +6,18 @@ from enum import StrEnum
 
 from rigd.config.rig import Device
 from rigd.streams.block import StreamFormat
-from rigd.streams.messages import SourceStatus, WriterStatus
+from rigd.streams.messages import (
+    SourceSpec,
+    SourceStatus,
+    WriterSpec,
+    WriterStatus,
+)
 
 FIRST_ROWS = 5.0
 """Seconds after the start in which a stream should deliver something."""
+
+BEFORE = "before a restart"
+"""Cause of losses that a writer which was started again knows the number of."""
 
 FIRST_PERIODS = 3
 """... but at least this many of its sampling periods."""
@@ -84,6 +92,29 @@ class Ladder:
 
 
 @dataclass(slots=True)
+class Life:
+    """What a participant has lived through since the recording began.
+
+    Attributes:
+        deaths: Times of its deaths (s), the newest last.
+        start_at: Time at which it is to be started again; None: it is not dead.
+        up_by: Time by which it should be up again after a start; None: it is up.
+        is_dismissed: It was ended on purpose, and is not started again.
+
+    """
+
+    deaths: list[float] = field(default_factory=list)
+    start_at: float | None = None
+    up_by: float | None = None
+    is_dismissed: bool = False
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it can be given orders."""
+        return self.start_at is None and self.up_by is None
+
+
+@dataclass(slots=True)
 class Source:
     """One source process: what it said, and how it ended."""
 
@@ -97,7 +128,11 @@ class Source:
     finished: bool = False
     error: str | None = None
     over_since: float | None = None
+    """Time at which it ended for good."""
     ladder: Ladder = field(default_factory=lambda: Ladder(SOURCE_RUNGS))
+    life: Life = field(default_factory=Life)
+    specification: SourceSpec | None = None
+    """What its process is told when it is started for the first time."""
 
     @property
     def name(self) -> str:
@@ -129,6 +164,23 @@ class Source:
         missing = [name for name in self.device.streams if name not in self.formats]
         return f"{who} does not offer {', '.join(missing)}" if missing else None
 
+    def changes(self, formats: Mapping[str, StreamFormat]) -> str | None:
+        """Say what is not as it was, if the device was opened again."""
+        before = self.formats or {}
+        changed = [
+            name
+            for name, form in formats.items()
+            if name in before and form.digest != before[name].digest
+        ]
+        if not changed:
+            return None
+        return f"{', '.join(changed)} has another dtype or shape than before"
+
+    def begin_again(self, up_by: float) -> None:
+        """Forget what the process that has died said of itself."""
+        self.error, self.finished = None, False
+        self.life.start_at, self.life.up_by = None, up_by
+
 
 @dataclass(slots=True)
 class Writer:
@@ -143,7 +195,12 @@ class Writer:
     finished: bool = False
     error: str | None = None
     over_since: float | None = None
+    """Time at which it ended for good."""
+    rungs: Rungs = WRITER_RUNGS
     ladder: Ladder = field(default_factory=lambda: Ladder(WRITER_RUNGS))
+    life: Life = field(default_factory=Life)
+    specification: WriterSpec | None = None
+    """What its process is told when it is started, again too."""
     written: WriterStatus | None = None
     written_at: float = 0.0
     """Time at which `written` came."""
@@ -172,6 +229,24 @@ class Writer:
             return None
         why = self.error or (cause if self.over_since else "no answer in time")
         return f"the file of stream `{self.stream}` could not be opened: {why}"
+
+    def begin_again(self, up_by: float) -> None:
+        """Forget what the process that has died said of itself."""
+        self.error, self.ready = None, False
+        self.ladder = Ladder(self.rungs)
+        self.life.start_at, self.life.up_by = None, up_by
+
+    @property
+    def lost_by_cause(self) -> dict[str, int]:
+        """Samples lost, as far as the writer knows, by cause.
+
+        A writer that was started again knows only the number of those before.
+        """
+        if self.written is None:
+            return {}
+        causes = dict(self.written.lost_by_cause)
+        before = self.written.lost - sum(causes.values())
+        return {**causes, BEFORE: before} if before else causes
 
     @property
     def rows(self) -> int:

@@ -105,11 +105,18 @@ def progress_line(progress: Progress) -> str:
             f"{count_text(sum(stream.rows for stream in streams))} rows",
             f"{size_text(speed)}/s",
             f"lag {lag_text(max(lags, default=None))}",
-            f"lost {count_text(sum(stream.lost for stream in streams))}",
+            f"lost {lost_text(*streams)}",
             f"ring {max((s.ring_fill for s in streams), default=0.0):.0%}",
             space_left(progress),
         ]
     )
+
+
+def lost_text(*streams: StreamProgress) -> str:
+    """How many samples are lost, and why: `30 (ring full)`."""
+    total = sum(stream.lost for stream in streams)
+    causes = dict.fromkeys(c for stream in streams for c in stream.lost_by_cause)
+    return count_text(total) + (f" ({', '.join(causes)})" if causes else "")
 
 
 def elapsed(progress: Progress) -> str:
@@ -213,7 +220,7 @@ def _progress_row(stream: StreamProgress) -> list[Text]:
         Text(rate_text(stream.rate)),
         Text("-" if speed is None else f"{speed / 1e6:.3f}"),
         Text(lag_text(stream.lag_seconds)),
-        Text(count_text(stream.lost), "bold red" if stream.lost else ""),
+        Text(lost_text(stream), "bold red" if stream.lost else ""),
         Text(
             f"{stream.ring_fill:.0%}", "yellow" if stream.ring_fill > FULL_RING else ""
         ),

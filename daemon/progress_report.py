@@ -55,6 +55,7 @@ class ProgressReport:
             rate=None if is_stale else rows.rate,
             bytes_per_second=None if is_stale else volume.rate,
             lost=writer.lost,
+            lost_by_cause=writer.lost_by_cause,
             lag_seconds=written.lag_seconds if written else None,
             ring_fill=writer.sent.ring_fill if writer.sent else 0.0,
         )

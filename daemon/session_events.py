@@ -7,6 +7,8 @@ them one a line.
 from collections.abc import Sequence
 from typing import Literal, Protocol
 
+from pydantic import Field
+
 from rigd.config.base import Model
 from rigd.daemon.session_state import State
 from rigd.streams.messages import Notice
@@ -45,6 +47,8 @@ class StreamProgress(Model):
     """Measured like `rate`."""
     lost: int = 0
     """Samples lost so far, whatever the cause."""
+    lost_by_cause: dict[str, int] = Field(default_factory=dict)
+    """The same by cause, as far as the writer has heard of them."""
     lag_seconds: float | None = None
     """Age of the newest row; None before the first."""
     ring_fill: float = 0.0

@@ -140,10 +140,18 @@ def _of_coverage(facts: StreamFacts, ledger: Ledger) -> Iterator[Finding]:
 def _of_losses(facts: StreamFacts, ledger: Ledger) -> Iterator[Finding]:
     if ledger.lost:
         causes = ", ".join(f"{cause}: {n}" for cause, n in ledger.by_cause.items())
+        counted = len(ledger.intervals) - len(ledger.outages)
         yield (
             Verdict.DEGRADED,
             f"lost {ledger.lost} of {ledger.expected} samples in "
-            f"{len(ledger.intervals)} intervals ({causes or 'no cause named'})",
+            f"{counted} intervals ({causes or 'no cause named'})",
+        )
+    if ledger.outages:
+        causes = ", ".join(dict.fromkeys(outage.cause for outage in ledger.outages))
+        yield (
+            Verdict.DEGRADED,
+            f"interrupted {len(ledger.outages)} times ({causes}): nobody counted how "
+            "many samples are missing there",
         )
     for contradiction in facts.contradictions:
         yield Verdict.DEGRADED, contradiction

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from rigd.config.rig import Device
@@ -5,12 +6,14 @@ from rigd.config.stream import Stream
 from rigd.daemon.participants import (
     LONGEST_DRAIN,
     SOURCE_RUNGS,
+    WRITER_RUNGS,
     Ladder,
     Order,
     Source,
     Writer,
     has_live_stream,
 )
+from rigd.streams.block import StreamFormat
 from rigd.streams.messages import SourceStatus, WriterStatus
 
 
@@ -23,8 +26,11 @@ def writer(stream: str, rate: float | None = 1000.0) -> Writer:
     return Writer(stream, "box", rate, ready_by=10.0)
 
 
-def written(stream: str, rows: int, lost: int = 0) -> WriterStatus:
+def written(
+    stream: str, rows: int, lost: int = 0, causes: dict[str, int] | None = None
+) -> WriterStatus:
     return WriterStatus(
+        lost_by_cause=causes or {},
         stream=stream,
         rows=rows,
         bytes=rows,
@@ -185,6 +191,41 @@ def test_losses_are_those_of_whoever_knows_of_more() -> None:
     one.sent = sent("a", 10, lost=7)
     one.written = written("a", 10, lost=5)
     assert one.lost == 7
+
+
+def test_causes_of_losses_before_a_restart_are_not_guessed() -> None:
+    one = writer("a")
+    assert one.lost_by_cause == {}
+    one.written = written("a", 10, lost=5, causes={"device": 5})
+    assert one.lost_by_cause == {"device": 5}
+    one.written = written("a", 10, lost=7, causes={"disk": 2})
+    assert one.lost_by_cause == {"disk": 2, "before a restart": 5}
+
+
+def test_a_device_that_comes_back_as_another_is_named() -> None:
+    before = StreamFormat(np.dtype("<i2"), (4,), 1000.0)
+    after = StreamFormat(np.dtype("<i2"), (8,), 1000.0)
+    box = source("a", "b")
+    box.formats = {"a": before, "b": before}
+    assert box.changes({"a": before, "b": before}) is None
+    assert box.changes({"a": before}) is None
+    assert box.changes({"a": before, "b": after}) == (
+        "b has another dtype or shape than before"
+    )
+
+
+def test_a_writer_that_begins_again_has_all_its_time_to_end() -> None:
+    one = writer("a")
+    one.ready = True
+    one.ladder.begin(0)
+    one.ladder.due(2)
+    assert one.life.is_up
+    one.life.start_at = 3.0
+    assert not one.life.is_up
+    one.begin_again(up_by=30)
+    assert not one.life.is_up
+    assert not one.ready
+    assert one.ladder == Ladder(WRITER_RUNGS)
 
 
 def test_a_stream_lives_while_its_source_and_its_writer_do() -> None:

@@ -10,6 +10,7 @@ from rigd.daemon.progress import (
     Lenient,
     LiveTable,
     PlainLines,
+    lost_text,
     observer_for,
     progress_line,
 )
@@ -218,6 +219,17 @@ def test_a_rate_is_that_of_the_last_seconds() -> None:
     assert meter.rate == 0
 
 
+def test_causes_of_losses_are_named_once() -> None:
+    full = {"ring full": 20}
+    streams = [
+        StreamProgress(stream="a", device="box", lost=20, lost_by_cause=full),
+        StreamProgress(stream="b", device="box", lost=31, lost_by_cause={"device": 1}),
+        StreamProgress(stream="c", device="box", lost=20, lost_by_cause=full),
+    ]
+    assert lost_text(*streams) == "71 (ring full, device)"
+    assert lost_text() == "0"
+
+
 def test_the_same_reading_twice_is_one() -> None:
     meter = RateMeter()
     meter.read(1.0, 100)
@@ -229,7 +241,7 @@ def write(writer: Writer, at: float, rows: int) -> None:
     writer.written_at = at
     writer.written = WriterStatus(
         stream="a", rows=rows, bytes=8 * rows, lost=3, repeated=0, rejected=0,
-        acknowledged_rows=rows - 20, lag_seconds=0.2,
+        acknowledged_rows=rows - 20, lag_seconds=0.2, lost_by_cause={"device": 2},
     )  # fmt: skip
 
 
@@ -250,6 +262,7 @@ def test_the_report_takes_rows_from_the_writer_and_the_ring_from_the_source() ->
         StreamProgress(
             stream="a", device="box", rows=200, safe_rows=180, bytes=1600,
             rate=100.0, bytes_per_second=800.0, lost=4,
+            lost_by_cause={"device": 2, "before a restart": 1},
             lag_seconds=0.2, ring_fill=0.25,
         )
     ]  # fmt: skip

@@ -60,6 +60,14 @@ def ledger(**changes: Any) -> StreamFacts:
             ],
         ),
         (
+            ledger(intervals=(LostInterval(500, 0, 500, 0, "source down"),)),
+            D,
+            [
+                "interrupted 1 times (source down): nobody counted how many samples "
+                "are missing there"
+            ],
+        ),
+        (
             facts(alignment_error=0.0021),
             D,
             ["times are good to 2.1 ms, 1 ms asked"],
