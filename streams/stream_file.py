@@ -241,7 +241,10 @@ class GrowingDataset:
 
 
 class StreamFile:
-    """The open stream file: rows, their times, their clocks, the ledger."""
+    """The open stream file: rows, their times, their clocks, the ledger.
+
+    `name` is the name of the file.
+    """
 
     def __init__(
         self,
@@ -263,6 +266,7 @@ class StreamFile:
                 dataset (`StreamLayout.datasets`), the chunk.
 
         """
+        self.name = path.name
         self._format = stream_format
         self._layout = layout
         self._first_row = first_row
@@ -299,11 +303,6 @@ class StreamFile:
     def rows(self) -> int:
         """Rows of the stream so far."""
         return self._first_row + self._data[0].rows
-
-    @property
-    def name(self) -> str:
-        """Name of the file."""
-        return Path(self._file.filename).name
 
     @property
     def descriptor(self) -> int:
