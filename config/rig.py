@@ -10,7 +10,16 @@ from rigd.config.names import StreamName
 from rigd.config.paths import PathInFile
 from rigd.config.probe import Probe
 from rigd.config.stream import Stream
-from rigd.config.units import Seconds
+from rigd.config.units import ByteSize, Seconds
+
+
+class Disk(Model):
+    """What is done so that a full disk spoils nothing."""
+
+    reserve: ByteSize = 64 * 2**20
+    """Space kept free for finalizing, beside what the streams keep; default 64 MiB."""
+    warn_at: tuple[Seconds, ...] = (600.0, 300.0, 60.0)
+    """Warn when the disk is full in so long; default 10 min, 5 min and 1 min."""
 
 
 class Device(Model):
@@ -43,6 +52,8 @@ class Rig(Model):
     data_root: PathInFile = Field(default=Path("data"), validate_default=True)
     """Folder that holds the session folders, relative to the YAML file; default
     `data`. It must exist."""
+    disk: Disk = Field(default_factory=Disk)
+    """Reserve and warnings."""
     probes: dict[StreamName, Probe] = Field(default_factory=dict)
     """Probes by name; an `ElectricalSeries` names the one it records from."""
     devices: dict[StreamName, Device] = Field(min_length=1)

@@ -121,3 +121,5 @@ class Stream(Model):
     `external`) that has to know the place; default: a socket of the session's own."""
     ring: Ring = Field(default_factory=Ring)
     """Memory at the source for what is not yet acknowledged."""
+    priority: int = 0
+    """When the disk runs full, streams of lower priority are ended first; default 0."""

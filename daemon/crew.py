@@ -8,7 +8,7 @@ place, `Crew._take_end_of`.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rigd.config.rig import Device
 from rigd.daemon.participants import (
@@ -99,9 +99,19 @@ class Crew:
         self._start(source, source.specification)
 
     def start_writer(
-        self, name: str, stream: StreamRecord, *, path: str, endpoint: str, now: float
+        self,
+        name: str,
+        stream: StreamRecord,
+        *,
+        path: str,
+        endpoint: str,
+        now: float,
+        patience: float = 0.0,
     ) -> None:
-        """Start the writer of a stream; it opens the file and says `Ready`."""
+        """Start the writer of a stream; it opens the file and says `Ready`.
+
+        On a full disk it waits for room for `patience` seconds.
+        """
         writer = Writer(
             name, stream.device, stream.stream_format.rate, ready_by=now + READY_LIMIT
         )
@@ -120,6 +130,7 @@ class Crew:
             nwb_type=stream.nwb_type,
             chunk=stream.chunk,
             compression=stream.compression,
+            patience_seconds=patience,
             control=self._processes.endpoint,
             parent=os.getpid(),
         )
@@ -226,6 +237,11 @@ class Crew:
         return has_live_stream(self.sources, self.writers)
 
     @property
+    def live_streams(self) -> list[str]:
+        """Streams whose writer has not come to its end."""
+        return [w.stream for w in self.writers.values() if w.over_since is None]
+
+    @property
     def is_over(self) -> bool:
         """Whether all processes have ended."""
         return all(p.over_since is not None for p in self._everyone())
@@ -259,6 +275,15 @@ class Crew:
         else:
             self._processes.kill(source.name)
 
+    def stop_streams(self, streams: Sequence[str], reason: str, now: float) -> None:
+        """Let some streams come to an orderly end; their devices go on for others."""
+        for stream in streams:
+            writer = self.writers[stream]
+            writer.stop_reason = reason
+            writer.rungs = FOREIGN_WRITER_RUNGS
+            writer.ladder = Ladder(writer.rungs)
+            writer.ladder.begin(now)
+
     def look_after(self, now: float) -> None:
         """Start again what has died; give the orders that are due to all who end."""
         self._start_again(now)
@@ -289,7 +314,8 @@ class Crew:
     def _carry_out(self, order: Order, participant: Source | Writer) -> None:
         name = participant.name
         if order is Order.STOP:
-            self._processes.send(name, Command(command="stop"))
+            reason = participant.stop_reason if isinstance(participant, Writer) else ""
+            self._processes.send(name, Command(command="stop", reason=reason))
         elif order is Order.QUIT:
             reason = self._reason_to_quit(participant)
             self._processes.send(name, Command(command="quit", reason=reason))
@@ -304,6 +330,8 @@ class Crew:
 
     def _reason_to_quit(self, participant: Source | Writer) -> str:
         if isinstance(participant, Writer):
+            if participant.stop_reason:
+                return participant.stop_reason
             source = self.sources[participant.device]
             if source.over_since is not None:
                 return f"{source.title} has died: {self._how(source)}"
@@ -384,7 +412,8 @@ class Crew:
         writer.life.up_by = None
         self._audience.say("info", f"{writer.title} goes on", writer.stream)
         source = self.sources[writer.device]
-        if source.foreign and source.ladder.begun is not None:
+        is_to_end = source.foreign and source.ladder.begun is not None
+        if is_to_end or writer.stop_reason:
             writer.ladder.begin(now)
 
     def _take_status(self, writer: Writer, status: WriterStatus, now: float) -> None:

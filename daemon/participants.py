@@ -207,6 +207,8 @@ class Writer:
     sent: SourceStatus | None = None
     was_missed: bool = False
     """It has been said that nothing was delivered."""
+    stop_reason: str = ""
+    """Why its stream is ended before the others."""
 
     @property
     def name(self) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from rigd.daemon.disk import DiskReading
 from rigd.daemon.participants import Writer
 from rigd.daemon.rate_meter import RateMeter
 from rigd.daemon.session_events import Progress, StreamProgress
@@ -22,19 +23,15 @@ class ProgressReport:
         self.is_measuring = True
         """False: the recording is over, rates stay what they were."""
 
-    def make(self, now: float, seconds: float, free_bytes: int | None) -> Progress:
+    def make(self, now: float, seconds: float, disk: DiskReading) -> Progress:
         """Report at the time `now`, `seconds` after the start of the recording."""
         streams = [self._stream(writer, now) for writer in self._writers.values()]
-        rates = [s.bytes_per_second for s in streams if s.bytes_per_second is not None]
-        speed = sum(rates)
         return Progress(
             seconds=max(0.0, seconds),
             duration=self._duration,
             streams=streams,
-            free_bytes=free_bytes,
-            seconds_left=None
-            if free_bytes is None or speed == 0
-            else free_bytes / speed,
+            free_bytes=disk.free,
+            seconds_left=disk.seconds_left,
         )
 
     def _stream(self, writer: Writer, now: float) -> StreamProgress:

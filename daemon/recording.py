@@ -5,7 +5,6 @@
 Nothing here handles a sample: the crew of sources and writers does.
 """
 
-import shutil
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -15,6 +14,8 @@ from rigd.config.dump import dump_session
 from rigd.config.paths import SessionPaths
 from rigd.config.session import Session
 from rigd.daemon.crew import Crew
+from rigd.daemon.disk import patience
+from rigd.daemon.disk_watch import DiskWatch
 from rigd.daemon.manifest import ManifestError
 from rigd.daemon.processes import (
     Complained,
@@ -110,6 +111,9 @@ class Recording:
         self._log: SessionLog | None = None
         self._lock: SessionLock | None = None
         self._crew = Crew(processes, self._audience)
+        self._disk = DiskWatch(
+            self.paths.folder, self._session, self._crew, self._audience
+        )
         self._helpers: dict[str, Exited] = {}
         self._stop_reason: str | None = None
         self._abort_announced = False
@@ -225,6 +229,7 @@ class Recording:
     def _arm(self) -> None:
         self._open_devices()
         record = self._make_record()
+        _refuse(self._disk.set_aside(record))
         record.save(self.paths.record)
         self._prepare_files()
         self._open_files(record)
@@ -289,10 +294,13 @@ class Recording:
             _refuse([f"the stream files could not be prepared: {end.cause}"])
 
     def _open_files(self, record: SessionRecord) -> None:
+        settings = self._session.rig.streams
+        priorities = {name: settings[name].priority for name in record.streams}
         for name, stream in record.streams.items():
             self._crew.start_writer(
                 name,
                 stream,
+                patience=patience(name, priorities, settings[name].ring.time),
                 path=str(self.paths.folder / stream.file),
                 endpoint=self._endpoint(name),
                 now=_now(),
@@ -415,8 +423,13 @@ class Recording:
 
     def _tell_progress(self) -> None:
         self._reported = _now()
-        free = _free_bytes(self.paths)
-        self._audience.tell(self._report.make(self._reported, self._recorded(), free))
+        recorded, duration = self._recorded(), self._session.duration
+        disk = self._disk.look(
+            self._reported,
+            None if duration is None else duration - recorded,
+            is_recording=self.state is State.RECORDING,
+        )
+        self._audience.tell(self._report.make(self._reported, recorded, disk))
 
 
 def _now() -> float:
@@ -444,10 +457,3 @@ def _layout_faults(record: SessionRecord) -> list[str]:
         except ValueError as error:
             faults.append(str(error))
     return faults
-
-
-def _free_bytes(paths: SessionPaths) -> int | None:
-    try:
-        return shutil.disk_usage(paths.folder).free
-    except OSError:
-        return None

@@ -67,7 +67,7 @@ class Progress(Model):
     free_bytes: int | None
     """Free space where the session folder is; None: the disk does not say."""
     seconds_left: float | None
-    """How long the free space lasts at the measured rate; None: not known yet."""
+    """How long the free space lasts, smoothed; None: not known."""
 
 
 class Output(Model):

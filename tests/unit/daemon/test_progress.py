@@ -4,6 +4,7 @@ import json
 import pytest
 from rich.console import Console
 
+from rigd.daemon.disk import DiskReading
 from rigd.daemon.participants import Writer
 from rigd.daemon.progress import (
     JsonLines,
@@ -237,6 +238,9 @@ def test_the_same_reading_twice_is_one() -> None:
     assert meter.rate is None
 
 
+UNKNOWN = DiskReading(None, None)
+
+
 def write(writer: Writer, at: float, rows: int) -> None:
     writer.written_at = at
     writer.written = WriterStatus(
@@ -248,16 +252,16 @@ def write(writer: Writer, at: float, rows: int) -> None:
 def test_the_report_takes_rows_from_the_writer_and_the_ring_from_the_source() -> None:
     writer = Writer("a", "box", 100.0, ready_by=0)
     report = ProgressReport({"a": writer}, duration=5)
-    before = report.make(now=10.0, seconds=0.1, free_bytes=8000)
+    before = report.make(now=10.0, seconds=0.1, disk=DiskReading(8000, None))
     assert before.streams == [StreamProgress(stream="a", device="box")]
     assert before.seconds_left is None
     write(writer, at=10.25, rows=100)
-    report.make(now=10.5, seconds=0.6, free_bytes=8000)
+    report.make(now=10.5, seconds=0.6, disk=UNKNOWN)
     write(writer, at=11.25, rows=200)
     writer.sent = SourceStatus(
         stream="a", rows=210, lost=4, ring_bytes=1, ring_fill=0.25, connected=True
     )
-    after = report.make(now=11.5, seconds=1.6, free_bytes=8000)
+    after = report.make(now=11.5, seconds=1.6, disk=DiskReading(8000, 10.0))
     assert after.streams == [
         StreamProgress(
             stream="a", device="box", rows=200, safe_rows=180, bytes=1600,
@@ -266,7 +270,7 @@ def test_the_report_takes_rows_from_the_writer_and_the_ring_from_the_source() ->
             lag_seconds=0.2, ring_fill=0.25,
         )
     ]  # fmt: skip
-    assert after.seconds_left == pytest.approx(10)
+    assert (after.free_bytes, after.seconds_left) == (8000, 10.0)
     assert after.duration == 5
 
 
@@ -275,9 +279,9 @@ def test_the_rate_of_a_writer_that_says_nothing_is_unknown() -> None:
     report = ProgressReport({"a": writer}, duration=None)
     for tick in range(4):
         write(writer, at=10.0 + tick, rows=100 * tick)
-        (stream,) = report.make(10.0 + tick, 0, 0).streams
+        (stream,) = report.make(10.0 + tick, 0, UNKNOWN).streams
     assert stream.rate == pytest.approx(100)
-    (stream,) = report.make(now=16.5, seconds=0, free_bytes=0).streams
+    (stream,) = report.make(now=16.5, seconds=0, disk=UNKNOWN).streams
     assert stream.rate is None
 
 
@@ -286,10 +290,10 @@ def test_after_the_end_rates_stay_what_they_were() -> None:
     report = ProgressReport({"a": writer}, duration=None)
     for tick in range(4):
         write(writer, at=10.0 + tick, rows=100 * tick)
-        report.make(10.0 + tick, 0, 0)
+        report.make(10.0 + tick, 0, UNKNOWN)
     report.is_measuring = False
     write(writer, at=14.0, rows=310)
-    progress = report.make(now=20.0, seconds=0, free_bytes=0)
+    progress = report.make(now=20.0, seconds=0, disk=UNKNOWN)
     assert progress.streams[0].rows == 310
     assert progress.streams[0].rate == pytest.approx(100)
-    assert progress.seconds_left == 0
+    assert progress.seconds_left is None
