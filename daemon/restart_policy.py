@@ -18,7 +18,7 @@ class RestartPolicy:
 
     """
 
-    delays: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0)
+    delays: tuple[float, ...] = (0.0, 0.25, 0.5, 1.0)
     most: int = 10
     window: float = 60.0
 

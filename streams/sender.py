@@ -96,10 +96,8 @@ class Sender:
         return True
 
     def lose(self, lost: Lost) -> None:
-        """Pass on what the driver says is lost."""
-        self.announce_missing()
+        """Pass on what the driver says is lost; losses in a row are one interval."""
         self._lose(lost)
-        self.announce_missing()
 
     def read_clock(self, reading: ClockReading) -> None:
         """Pass on a pair of clock readings."""

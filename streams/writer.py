@@ -238,7 +238,9 @@ class Writer:
         self._receiver.go_on_from(self._file.synced.standing)
         self._row_bytes = stream_format.row_bytes
         self._pace = Pace(spec.drain_seconds, high_water_mark(stream_format))
-        self._sync_started = self._shown = self._told = time.monotonic()
+        self._shown = self._told = time.monotonic()
+        # The first sync is due at once: after a restart the ring waits for relief.
+        self._sync_started = self._shown - spec.sync_seconds
         self._sync_bytes = 0
         self._stop_by: float | None = None
         self._stop_reason = ""
@@ -389,9 +391,10 @@ class Writer:
         self._stop_by = time.monotonic() + STOP_GRACE
 
     def _begin_sync(self, now: float) -> None:
-        self._sync_started = now
-        self._sync_bytes = self._receiver.taken_bytes
-        self._file.begin_sync()
+        """Begin a sync; one that finds nothing new stays due."""
+        if self._file.begin_sync():
+            self._sync_started = now
+            self._sync_bytes = self._receiver.taken_bytes
 
     def _acknowledge(self) -> None:
         if self._file.take_sync():

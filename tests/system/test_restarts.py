@@ -110,6 +110,8 @@ def test_a_writer_killed_five_times_loses_nothing(laboratory: Laboratory) -> Non
     for _ in range(5):
         find(run, WRITER).kill()
         run.wait_for(event="notice", text="writer of `count` goes on")
+        kept = run.wait_for(event="progress")["streams"][0]["safe_rows"]
+        wait_for_rows(run, kept + 1)
     end(run)
     found = check(laboratory, device)
     assert found.ledger.intervals == ()

@@ -32,6 +32,7 @@ def send(writer: WriterProcess, number: int, *items: Block | Lost | Ended) -> No
             sender.lose(item)
         else:
             sender.end(item)
+    sender.announce_missing()
     deliver(sender)
     sender.close()
 
