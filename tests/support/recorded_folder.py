@@ -68,37 +68,54 @@ def record_stream(
         reason: Why.
 
     """
+    file = open_stream(path, record, name)
+    cuts = append_samples(file, name, 0, samples, gap)
+    lost = gap[1] if gap else 0
+    standing = Standing(cuts, sender=1, next=samples, lost=lost)
+    file.close(standing, ended, reason)
+
+
+def open_stream(path: Path, record: SessionRecord, name: str) -> DurableStream:
+    """Open a prepared stream file, or one that was cut off, as its writer does."""
+    layout, key = record.streams[name].layout(name), record.streams[name].key
+    return DurableStream(path, layout, FORMATS[name], key, durable=False)
+
+
+def append_samples(
+    file: DurableStream,
+    name: str,
+    first: int,
+    stop: int,
+    gap: tuple[int, int] | None = None,
+) -> int:
+    """Append the samples [first, stop) of a stream; return the number of messages."""
     stream = FORMATS[name]
     rng = np.random.default_rng(len(name))
-    layout, key = record.streams[name].layout(name), record.streams[name].key
-    file = DurableStream(path, layout, stream, key, durable=False)
-    rows = sample_rows(stream, samples)
+    rows = sample_rows(stream, stop)
     step = max(1, int((stream.rate or EVENT_RATE) * 0.05))
     lost = range(gap[0], gap[0] + gap[1]) if gap else range(0)
-    cuts = sorted(
-        {*range(0, samples, step), samples, *((lost.start, lost.stop) if gap else ())}
-    )
-    for number, (first, stop) in enumerate(zip(cuts, cuts[1:], strict=False)):
-        if first in lost:
+    ends = {*range(first, stop, step), stop, *((lost.start, lost.stop) if gap else ())}
+    cuts = sorted(ends)
+    for number, (start, end) in enumerate(zip(cuts, cuts[1:], strict=False)):
+        if start in lost:
             file.append_lost(
-                LostInterval(first, stop - first, file.rows, 0, "ring full")
+                LostInterval(start, end - start, file.rows, 0, "ring full")
             )
             continue
-        index = np.arange(first, stop)
+        index = np.arange(start, end)
         late = rng.exponential(LATE_NS)
         host_ns = START_NS + int(true_times(name, index[-1:])[0] * 1e9 + late)
-        body = rows[first:stop].tobytes()
+        body = rows[start:end].tobytes()
         device_ns = NO_TIME
         if stream.row_times:
             row_ns = DEVICE_NS + (index * (1e9 / EVENT_RATE)).astype(np.int64)
             body += row_ns.tobytes()
             device_ns = int(row_ns[0])
         entry = RECORD.pack(
-            number, first, device_ns, host_ns, stop - first, 0, number, 0
+            number, start, device_ns, host_ns, end - start, 0, number, 0
         )
-        file.append([entry], [body], [stop - first])
-    standing = Standing(len(cuts), sender=1, next=samples, lost=len(lost))
-    file.close(standing, ended, reason)
+        file.append([entry], [body], [end - start])
+    return len(cuts)
 
 
 def prepared_folder(folder: Path) -> tuple[SessionPaths, SessionRecord]:
