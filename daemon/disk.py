@@ -45,6 +45,9 @@ STOP_AHEAD = 3.0
 LEAST_FREE = 2**20
 """Bytes at which streams are ended in any case."""
 
+LONGEST_PATIENCE = 5.0
+"""Seconds that a writer waits at most for room that others leave."""
+
 MOST_NAMED = 3
 """Streams that are named as those that need most."""
 
@@ -191,4 +194,4 @@ def patience(stream: str, priorities: Mapping[str, int], ring_seconds: float) ->
     """
     if priorities[stream] == min(priorities.values()):
         return 0.0
-    return ring_seconds / 2
+    return min(LONGEST_PATIENCE, ring_seconds / 2)

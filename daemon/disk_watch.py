@@ -120,10 +120,14 @@ class DiskWatch:
             self._stop(going, now)
 
     def _stop(self, going: dict[str, int], now: float) -> None:
-        names = ", ".join(f"`{stream}`" for stream in self._stopping)
-        others = len(going) - len(self._stopping)
-        rest = f"{others} others go on" if others else "no stream is left"
-        self._audience.say("error", f"the disk is full: {names} end; {rest}")
+        rest = [stream for stream in going if stream not in self._stopping]
+        text = f"the disk runs full: ending {_named(self._stopping)}"
+        going_on = f"; going on with {_named(rest)}" if rest else ""
+        self._audience.say("error", text + going_on)
         reason = DISK_FULL.format(priority=going[self._stopping[0]])
         self._crew.stop_streams(self._stopping, reason, now)
         self._forecast.relieve(sum(self._needs[s].per_second for s in self._stopping))
+
+
+def _named(streams: Sequence[str]) -> str:
+    return ", ".join(f"`{stream}`" for stream in streams)

@@ -20,6 +20,8 @@ SCRIPTS = {
     "tmpfs": 'mount -t tmpfs -o size="$2" none "$1"',
     "ext4": 'truncate -s "$2" "$1.img" && mkfs.ext4 -q -m 0 "$1.img" && '
     'mount -o loop "$1.img" "$1"',
+    "ext2": 'truncate -s "$2" "$1.img" && mkfs.ext2 -q -m 0 "$1.img" && '
+    'mount -t ext4 -o loop "$1.img" "$1"',
     "xfs": 'truncate -s "$2" "$1.img" && mkfs.xfs -q "$1.img" && '
     'mount -o loop "$1.img" "$1"',
 }

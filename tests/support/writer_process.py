@@ -12,7 +12,15 @@ from typing import Any
 import zmq
 
 from rigd.streams.block import StreamFormat
-from rigd.streams.messages import EVENT, Command, Event, Finished, WriterSpec
+from rigd.streams.messages import (
+    EVENT,
+    Command,
+    Event,
+    Failed,
+    Finished,
+    Notice,
+    WriterSpec,
+)
 from rigd.streams.ring import Ring
 from rigd.streams.sender import Sender
 from rigd.streams.stream_layout import stream_layout
@@ -111,6 +119,14 @@ class WriterProcess:
                     return event
             assert self.process.poll() in (None, 0), "the writer has died"
         raise TimeoutError(f"no `{kind}`, only {[e.event for e in self.events]}")
+
+    def last_words(self) -> list[str]:
+        """Return all notices, and what the writer died of, after its end."""
+        while self._control.poll(500):
+            event = EVENT.validate_json(self._control.recv_multipart()[1])
+            self.events.append(event)
+        texts = [event.text for event in self.events if isinstance(event, Notice)]
+        return [*texts, *(e.error for e in self.events if isinstance(e, Failed))]
 
     def wait_for_end(self) -> Finished:
         """Wait until the writer has finished and left."""

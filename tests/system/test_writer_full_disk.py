@@ -10,7 +10,7 @@ import pytest
 
 from rigd.streams.block import Block, Ended, StreamFormat
 from rigd.streams.messages import Command
-from rigd.streams.recovery import is_whole
+from rigd.streams.recovery import is_whole, recover
 from rigd.streams.sender import Sender
 from tests.support.small_disk import fill, small_disk
 from tests.support.writer_process import WriterProcess, deliver, running_writer
@@ -123,3 +123,32 @@ def stop(sender: Sender, writer: WriterProcess) -> None:
     deliver(sender)
     assert writer.wait_for_end().reason == "disk: of low priority"
     sender.close()
+
+
+def test_without_a_reserve_what_was_acknowledged_is_recovered(tmp_path: Path) -> None:
+    """On a file system that can't set space aside a write fails in the middle."""
+    with (
+        small_disk(tmp_path, 12 * MIB, "ext2") as disk,
+        running_writer(disk, FORMAT, sockets=tmp_path, sync_seconds=0.1) as writer,
+    ):
+        sender = writer.sender()
+        offer(sender, 20)
+        deliver(sender)
+        filler = fill(disk)
+        limit = time.monotonic() + 20
+        while writer.process.poll() is None:
+            assert time.monotonic() < limit, "the writer goes on"
+            offer(sender, 20)
+            time.sleep(0.005)
+        sender.pump()
+        acknowledged = 100 * sender.ring.first
+        sender.close()
+        texts = writer.last_words()
+        assert sum("can't set space aside" in text for text in texts) == 1
+        assert "disk: " in texts[-1]
+        assert "No space left on device" in texts[-1]
+        filler.unlink()
+        recover(writer.path, writer.layout, FORMAT)
+        state, _ = account(writer.path)
+        assert state["rows"] >= acknowledged > 0
+        assert state["reason"].startswith(b"disk: ")

@@ -153,6 +153,7 @@ def test_the_lowest_priority_stops_first() -> None:
 
 def test_only_those_wait_that_others_make_room_for() -> None:
     priorities = {"a": 1, "b": 0}
-    assert patience("a", priorities, 10.0) == 5.0
+    assert patience("a", priorities, 4.0) == 2.0
+    assert patience("a", priorities, 600.0) == 5.0
     assert patience("b", priorities, 10.0) == 0.0
     assert patience("a", {"a": 3}, 10.0) == 0.0

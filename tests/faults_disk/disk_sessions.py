@@ -1,0 +1,223 @@
+"""Whole sessions on small file systems that run full, and what must be true after."""
+
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from rigd.daemon.manifest import Manifest, StreamManifest
+from rigd.daemon.verify import verify
+from tests.support.laboratory import Laboratory, Run
+from tests.support.small_disk import small_disk
+
+MIB = 2**20
+
+
+@dataclass(frozen=True)
+class CaseStream:
+    """One stream of a case: rows of `channels` int16 at `rate` Hz."""
+
+    rate: int
+    channels: int
+    compression: str
+    priority: int
+
+
+@dataclass(frozen=True)
+class DiskCase:
+    """A session and its disk.
+
+    Attributes:
+        kind, size: File system and its bytes.
+        streams: Streams, one device each.
+        is_paced: The streams come at their rate and a foreign program fills the disk;
+            else they come as fast as they are taken and fill it themselves.
+
+    """
+
+    seed: int
+    kind: str
+    size: int
+    streams: tuple[CaseStream, ...]
+    is_paced: bool
+
+
+@dataclass
+class Outcome:
+    """What became of a case; no faults: all is as it must be."""
+
+    case: DiskCase
+    verdict: str = ""
+    rows: dict[str, int] = field(default_factory=dict)
+    lost: dict[str, int] = field(default_factory=dict)
+    ends: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+
+def random_case(seed: int, kinds: tuple[str, ...] = ("tmpfs", "ext4")) -> DiskCase:
+    """Draw a case; the same for the same seed."""
+    chance = random.Random(seed)
+    streams = tuple(
+        CaseStream(
+            rate=chance.choice([100, 200, 1000]),
+            channels=chance.choice([4, 16, 64]),
+            compression=chance.choice(["none", "none", "gzip"]),
+            priority=chance.choice([-1, 0, 0, 5]),
+        )
+        for _ in range(chance.randint(3, 6))
+    )
+    size = (8 + 5 * len(streams)) * MIB + chance.randrange(0, 12 * MIB, 4096)
+    return DiskCase(seed, chance.choice(kinds), size, streams, seed % 2 == 0)
+
+
+def devices(case: DiskCase) -> dict[str, Any]:
+    """Settings of the devices of a case."""
+    return {
+        f"d{number}": {
+            "driver": "simulated",
+            "options": {"realtime": case.is_paced},
+            "streams": {
+                f"s{number}": {
+                    "options": {
+                        "signal": "counter",
+                        "rate": stream.rate,
+                        "channels": stream.channels,
+                    },
+                    "storage": {"compression": stream.compression},
+                    "ring": {"time": "10 s" if case.is_paced else "10 min"},
+                    "priority": stream.priority,
+                }
+            },
+        }
+        for number, stream in enumerate(case.streams)
+    }
+
+
+def run_case(case: DiskCase, laboratory: Laboratory, folder: Path) -> Outcome:
+    """Record until the disk is full; judge what is there."""
+    with small_disk(folder, case.size, case.kind) as disk:
+        (disk / "data").mkdir()
+        rig = {
+            "name": "bench",
+            "data_root": str(disk / "data"),
+            "devices": devices(case),
+            "disk": {"reserve": 2 * MIB},
+        }
+        run = laboratory.record({}, rig=rig)
+        run.wait_for(event="state", state="recording")
+        with filling(disk, quickly=not case.is_paced):
+            code, errors = run.finish()
+        return judge(case, disk / "data" / "s1", run, code, errors)
+
+
+@contextmanager
+def filling(disk: Path, *, quickly: bool) -> Iterator[None]:
+    """Let a foreign program write into the disk until it is full."""
+    over = threading.Event()
+
+    def fill() -> None:
+        with (disk / "foreign").open("wb", buffering=0) as file, suppress(OSError):
+            while not over.wait(0.0 if quickly else 0.02):
+                file.write(bytes(64 * 1024))
+
+    thread = threading.Thread(target=fill)
+    if not quickly:
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        if not quickly:
+            thread.join()
+
+
+def judge(case: DiskCase, folder: Path, run: Run, code: int, errors: str) -> Outcome:
+    """Compare the session with what was promised."""
+    outcome = Outcome(case)
+    faults = outcome.faults
+    if not (folder / "manifest.json").is_file():
+        faults.append(f"not finalized (exit code {code}): {errors[-500:]}")
+        return outcome
+    manifest = Manifest.load(folder / "manifest.json")
+    outcome.verdict = manifest.verdict.value
+    if code != 1 or outcome.verdict not in ("degraded", "incomplete"):
+        faults.append(f"verdict {outcome.verdict}, exit code {code}")
+    if not list(folder.glob("sub-*.nwb")):
+        faults.append("no session file")
+    faults += [f"verify: {problem}" for problem in verify(folder)]
+    safe = last_safe_rows(run)
+    for number, stream in enumerate(case.streams):
+        name = f"s{number}"
+        faults += [
+            f"{name}: {fault}"
+            for fault in stream_faults(
+                folder, name, stream, manifest.streams[name], safe.get(name, 0), outcome
+            )
+        ]
+    outcome.ends = ends_in_order(run)
+    faults += order_faults(case, outcome.ends)
+    return outcome
+
+
+def last_safe_rows(run: Run) -> dict[str, int]:
+    """Rows that were said to be safe, by stream."""
+    safe: dict[str, int] = {}
+    for event in run.events():
+        if event["event"] == "progress":
+            safe.update({s["stream"]: s["safe_rows"] for s in event["streams"]})
+    return safe
+
+
+def stream_faults(
+    folder: Path,
+    name: str,
+    stream: CaseStream,
+    entry: StreamManifest,
+    safe: int,
+    outcome: Outcome,
+) -> Iterator[str]:
+    """Say what is wrong with a stream."""
+    ledger = entry.ledger
+    if ledger is None or entry.file is None:
+        yield f"no ledger: {entry.reasons}"
+        return
+    outcome.rows[name], outcome.lost[name] = ledger.received, ledger.lost
+    if ledger.received < safe:
+        yield f"{safe} rows were safe, {ledger.received} are there"
+    if "disk" not in " ".join(entry.reasons):
+        yield f"the disk is not named: {entry.reasons}"
+    if sum(interval.count for interval in ledger.intervals) != ledger.lost:
+        yield f"lost {ledger.lost}, intervals {ledger.intervals}"
+    if not set(ledger.lost_by_cause) <= {"disk"}:
+        yield f"lost by other causes: {ledger.lost_by_cause}"
+    with h5py.File(folder / entry.file) as file:
+        data = file[f"acquisition/{name}/data"][:].ravel()
+        blocks = file[f"acquisition/{name}/sync/blocks"]["rows"].sum()
+    expected = np.arange(ledger.received * stream.channels).astype(data.dtype)
+    if not np.array_equal(data, expected):
+        yield "values are not those that were sent"
+    if blocks != ledger.received:
+        yield f"blocks hold {blocks} rows, the data {ledger.received}"
+
+
+def ends_in_order(run: Run) -> list[str]:
+    """Streams in the order in which they ended."""
+    return [
+        event["stream"]
+        for event in run.events()
+        if event["event"] == "notice" and "ended early" in event["text"]
+    ]
+
+
+def order_faults(case: DiskCase, ends: list[str]) -> Iterator[str]:
+    """Say which streams ended before one of lower priority did."""
+    priorities = [case.streams[int(name[1:])].priority for name in ends]
+    for place, priority in enumerate(priorities):
+        if any(later < priority for later in priorities[place:]):
+            yield f"{ends[place]} (priority {priority}) ended too early: {ends}"
