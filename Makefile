@@ -16,7 +16,7 @@ PYTEST ?=
 BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check tests format bench clean
+.PHONY: help demo test check tests faults format bench clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -44,6 +44,11 @@ check: $(READY) ## Format, lint, types and the direction of imports, changing no
 # Tests of one file stay in one process: some of them share what is costly to make.
 tests: $(READY) ## Run the tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
+
+faults: $(READY) ## Break things in large numbers and show what survives
+	@failed=0; for bench in tests/faults*/__main__.py; do \
+	  $(BIN)/python -m $$(dirname $$bench | tr / .) || failed=1; \
+	done; exit $$failed
 
 format: $(READY) ## Format the code and mend what can be mended without thought
 	$(BIN)/ruff format .
