@@ -22,7 +22,7 @@ from typing import Any
 
 from rigd.streams.block import StreamFormat
 from rigd.streams.journal import Checkpoint, End, Extent, Head, Inline, Part, Recovered
-from rigd.streams.journal_file import Journal, JournalError, write_new
+from rigd.streams.journal_file import Journal, JournalError, settle, write_new
 from rigd.streams.journal_state import read_state
 from rigd.streams.ledger import ENDED_WITH_REASON, RUNNING, LostInterval
 from rigd.streams.standing import Standing
@@ -124,6 +124,8 @@ class DurableStream:
         self._open_part(0)
 
     def _resume(self, key: int) -> None:
+        if self._durable:
+            settle(journal_path(self.path))
         state = read_state(journal_path(self.path))
         wanted = json.loads(json.dumps(described(self.layout)))
         if state.head.key != key or state.head.datasets != wanted:
@@ -174,7 +176,8 @@ class DurableStream:
             # One that a writer had no time to name in the journal holds nothing.
             path.unlink(missing_ok=True)
             if self._reserve is not None:
-                self._reserve.leave_part()
+                with suppress(OSError):  # a file that has failed may keep its space
+                    self._reserve.leave_part()
             write_new(path, self._skeleton)
             if self._reserve is not None:
                 self._reserve.move_to(path)
@@ -303,10 +306,11 @@ class DurableStream:
         """Let a live reader see all rows; of a compressed stream, all full chunks.
 
         (Under SWMR a compressed chunk that is written again leaves its space behind.)
+        What `sync` says of the rows is seen with the next sync.
         """
         with self._guarded():
             if self.layout.compression == "none":
-                self._file.show()
+                self._file.show_rows()
             else:
                 self._file.flush()
 
@@ -342,7 +346,11 @@ class DurableStream:
         for number in range(len(moment.rows)):
             self._add_inline(number, moment.rows[number])
         self._write_state(moment.standing, RUNNING, "")
-        self.show()
+        with self._guarded():
+            if self.layout.compression == "none":
+                self._file.show()
+            else:
+                self._file.flush()
         self._journal.write()
         self._syncing = (self._threads.submit(self._sync, moment), moment)
         return True

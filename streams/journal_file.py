@@ -253,6 +253,27 @@ class _Records:
         return self.size
 
 
+def settle(path: Path) -> None:
+    """Let a journal that a dead writer has left say only what is on the disk.
+
+    What the kernel still holds is brought there; what it failed to bring there before
+    is forgotten, so that it is not read again.
+
+    Raises:
+        JournalError: The disk refuses.
+
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fdatasync(descriptor)
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise JournalError(f"{path} can't be settled: {error.strerror}") from error
+
+
 def sync_folder(folder: Path) -> None:
     """Bring the names in a folder to the disk."""
     descriptor = os.open(folder, os.O_RDONLY)

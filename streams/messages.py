@@ -48,7 +48,7 @@ class WriterSpec(Model):
     compression: str
     control: str
     parent: int
-    visible_seconds: float = 0.1
+    visible_seconds: float = 0.09
     """A live reader sees a row after at most this long (plus the drain interval)."""
     sync_seconds: float = 1.0
     """Rows are on the disk, and acknowledged, after at most this long."""
@@ -60,7 +60,7 @@ class WriterSpec(Model):
     patience_seconds: float = 0.0
     """How long to wait for room on a full disk before the stream ends: streams of lower
     priority end first, and leave theirs."""
-    drain_seconds: float = 0.03
+    drain_seconds: float = 0.09
     """How long to let small messages gather before they are taken together."""
 
 

@@ -4,6 +4,7 @@ Arithmetic only. All numbers are upper bounds in bytes: compression counts for n
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import ceil, prod
 
 from rigd.streams.stream_layout import DatasetLayout, StreamLayout
@@ -46,22 +47,29 @@ class StreamRoom:
 
     layout: StreamLayout
 
-    @property
+    @cached_property
     def by_row(self) -> tuple[DatasetLayout, ...]:
         """Datasets with one entry for each row of the stream."""
         layout = self.layout
         apart = (layout.clock, layout.lost, layout.blocks)
         return tuple(dataset for dataset in layout.datasets if dataset not in apart)
 
-    @property
+    @cached_property
     def chunks(self) -> int:
         """One chunk of each dataset: what is open at any moment."""
         return sum(chunk_bytes(dataset) for dataset in self.layout.datasets)
 
     def data(self, rows: int, blocks: int) -> int:
         """Space in the stream file that rows, which came in blocks, take."""
-        of_blocks = blocks * stored_row_bytes(self.layout.blocks)
-        return of_blocks + rows * sum(map(stored_row_bytes, self.by_row))
+        return blocks * self._block_bytes + rows * self._row_bytes
+
+    @cached_property
+    def _block_bytes(self) -> int:
+        return stored_row_bytes(self.layout.blocks)
+
+    @cached_property
+    def _row_bytes(self) -> int:
+        return sum(map(stored_row_bytes, self.by_row))
 
     def extents(self, rows: int) -> int:
         """Space in the journal for what it says of the chunks of so many rows."""

@@ -25,6 +25,9 @@ from rigd.streams.ledger import LOST_DTYPE, STATE_DTYPE, LostInterval
 from rigd.streams.stream_layout import DatasetLayout, StreamLayout
 
 GZIP_LEVEL = 1
+PROBE_BYTES = 64
+"""Bytes that are read back at both ends of a chunk."""
+
 JOIN_BELOW = 64 * 1024
 """Bodies below this many bytes are joined first: one call for many blocks."""
 
@@ -99,6 +102,8 @@ class GrowingDataset:
         self._stored = stored
         self._descriptor = dataset.file.id.get_vfd_handle()
         self._places: dict[int, int] = {}
+        self._written = 0
+        self._adds_in_place = encode is plain and layout.chunk[1:] == layout.shape
         self._item_bytes = layout.dtype.itemsize
         self.row_bytes = self._item_bytes * int(np.prod(layout.shape, dtype=int))
         self._chunk_rows = layout.chunk[0]
@@ -148,7 +153,7 @@ class GrowingDataset:
             if self._fill == self._chunk_bytes:
                 self._write_chunk(self._chunk_rows, for_good=True)
                 self._start += self._chunk_rows
-                self._fill = 0
+                self._fill = self._written = 0
                 self._places.clear()
 
     def show(self) -> None:
@@ -173,6 +178,31 @@ class GrowingDataset:
     def _write_chunk(self, rows: int, *, for_good: bool) -> None:
         """Write the buffer as the chunk at `_start`; `rows` of it are valid."""
         self._id.set_extent((self._start + rows, *self._layout.shape))
+        if self._adds_in_place and self._places:
+            self._add_in_place(rows if for_good else None)
+        else:
+            self._write_tiles(rows, for_good=for_good)
+        self._written = self._fill
+        self._shown = self._start + rows
+
+    def _add_in_place(self, rows: int | None) -> None:
+        """Write what is new of a chunk that has its place in the file already.
+
+        As HDF5 would, but without what stands there: a slow stream is shown often.
+        """
+        (place,) = self._places.values()
+        end = self._fill if rows is None else self._chunk_bytes
+        new = self._buffer[self._written : end]
+        while len(new):
+            new = new[os.pwrite(self._descriptor, new, place + end - len(new)) :]
+        if rows is not None and self._stored is not None:
+            size = self._chunk_bytes
+            digest = xxh3_64_intdigest(self._buffer)
+            if self._digest(place, size) != digest:
+                raise OSError(f"{self._layout.path}: the chunk at {place} has changed")
+            self._stored(StoredChunk(self._start, rows, 0, place, size, digest))
+
+    def _write_tiles(self, rows: int, *, for_good: bool) -> None:
         for tile, (offset, content) in enumerate(self._tiles()):
             stored = self._encode(content, self._item_bytes)
             place = (self._start, *offset)
@@ -180,7 +210,6 @@ class GrowingDataset:
             self._id.write_direct_chunk(place, stored)
             if self._stored is not None and (for_good or tile not in self._places):
                 self._note(tile, place, stored, before, rows if for_good else None)
-        self._shown = self._start + rows
 
     def _note(
         self,
@@ -198,9 +227,28 @@ class GrowingDataset:
         size = len(stored)
         offset = self._places.get(tile)
         if offset is None or self._digest(offset, size) != digest:
-            offset = self._places[tile] = self._find(place, size, digest, before)
+            if self._is_at_the_end(stored, before):
+                offset = before
+            else:
+                offset = self._find(place, size, digest, before)
+            self._places[tile] = offset
         if rows is not None and self._stored is not None:
             self._stored(StoredChunk(self._start, rows, tile, offset, size, digest))
+
+    def _is_at_the_end(self, stored: Any, before: int) -> bool:
+        """Whether the file has grown by the chunk and nothing else.
+
+        Both its ends are read, which costs next to nothing.
+        """
+        size = len(stored)
+        if self._end_of_file() - before != size:
+            return False
+        probe = min(PROBE_BYTES, size)
+        ends = ((before, stored[:probe]), (before + size - probe, stored[-probe:]))
+        return all(
+            os.pread(self._descriptor, probe, offset) == bytes(content)
+            for offset, content in ends
+        )
 
     def _find(self, place: tuple[int, ...], size: int, digest: int, before: int) -> int:
         """Return where a chunk lies: in what the file has grown by, as a rule.
@@ -286,6 +334,7 @@ class StreamFile:
         self._blocks = growing[layout.blocks.path]
         self._clock = growing[layout.clock.path]
         self._lost = growing[layout.lost.path]
+        self._by_row = self.datasets[: -len((self._clock, self._lost, self._blocks))]
         self._state = self._file[layout.state]
         self._file.flush()
         self._file.swmr_mode = True
@@ -367,6 +416,11 @@ class StreamFile:
     def show(self) -> None:
         """Let a live reader see all rows, data before what speaks of it."""
         for dataset in self.datasets:
+            dataset.show()
+
+    def show_rows(self) -> None:
+        """Let a live reader see all rows and their times, `sync` not: it costs less."""
+        for dataset in self._by_row:
             dataset.show()
 
     def flush(self) -> None:
