@@ -6,6 +6,7 @@ pushed out: the writer can always be sent again what it has not acknowledged.
 
 from collections import deque
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 
@@ -19,22 +20,23 @@ class Message:
 
 
 class Ring:
-    """Numbered messages between `first` (oldest kept) and `next` (not yet made)."""
+    """Numbered messages from `first` (the oldest kept) up to `next` (not yet made)."""
 
     def __init__(self, size: int, rows: int | None = None) -> None:
         """Hold at most `size` bytes and, where given, `rows` rows."""
         self._size = size
         self._rows = rows
         self._messages: deque[Message] = deque()
+        self._unsent: deque[Message] = deque()
         self.first = 0
-        self.cursor = 0
+        self.next = 0
         self.used = 0
         self.used_rows = 0
 
     @property
-    def next(self) -> int:
-        """Sequence number of the next message."""
-        return self.first + len(self._messages)
+    def cursor(self) -> int:
+        """Sequence number of the next message to send."""
+        return self.next - len(self._unsent)
 
     @property
     def fill(self) -> float:
@@ -53,6 +55,8 @@ class Ring:
     def push(self, message: Message) -> None:
         """Keep a message as number `next`; ask `has_room` first where it matters."""
         self._messages.append(message)
+        self._unsent.append(message)
+        self.next += 1
         self.used += message.size
         self.used_rows += message.rows
 
@@ -63,13 +67,18 @@ class Ring:
             self.used -= message.size
             self.used_rows -= message.rows
             self.first += 1
-        self.cursor = max(self.cursor, self.first)
+        while self.cursor < self.first:
+            self._unsent.popleft()
 
     def rewind(self, sequence: int) -> None:
         """Send again from `sequence`, or from the oldest that is still kept."""
-        self.cursor = max(self.first, min(sequence, self.next))
+        start = max(0, sequence - self.first)
+        self._unsent = deque(islice(self._messages, start, None))
 
     def unsent(self) -> Message | None:
-        """Return the message at the cursor; None when all are sent."""
-        index = self.cursor - self.first
-        return self._messages[index] if index < len(self._messages) else None
+        """Return the next message to send; None when all are sent."""
+        return self._unsent[0] if self._unsent else None
+
+    def mark_sent(self) -> None:
+        """Go on to the message after the one that `unsent` returns."""
+        self._unsent.popleft()

@@ -193,14 +193,15 @@ class Sender:
         if not self.welcome:
             self._greet()
             return
+        unsent, send, mark_sent = self.ring.unsent, self._send, self.ring.mark_sent
         for _ in range(PUMP_LIMIT):
-            message = self.ring.unsent()
+            message = unsent()
             if message is None:
                 self._ask_when_silent()
                 return
-            if not self._send(message.frames):
+            if not send(message.frames):
                 return
-            self.ring.cursor += 1
+            mark_sent()
 
     def _ask_when_silent(self) -> None:
         """Say HELLO again when all is sent and the writer has long said nothing.

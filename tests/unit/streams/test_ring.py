@@ -64,7 +64,7 @@ class RingMachine(RuleBasedStateMachine):
     @rule()
     def send_one(self) -> None:
         if self.ring.unsent() is not None:
-            self.ring.cursor += 1
+            self.ring.mark_sent()
 
     @invariant()
     def the_message_at_the_cursor_has_its_number(self) -> None:
