@@ -3,7 +3,7 @@
 import random
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,19 @@ from typing import Any
 import h5py
 import numpy as np
 
+from rigd.daemon.disk import UNPLANNED, StreamNeed, stream_need
 from rigd.daemon.manifest import Manifest, StreamManifest
+from rigd.daemon.session_record import StreamRecord
 from rigd.daemon.verify import verify
+from rigd.streams.block import StreamFormat
 from tests.support.laboratory import Laboratory, Run
 from tests.support.small_disk import small_disk
 
 MIB = 2**20
+RESERVE = 2 * MIB
+
+OWN_USE = 8 * MIB
+"""Bytes that a file system may take for itself, and for what is there at the start."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +79,23 @@ def random_case(seed: int, kinds: tuple[str, ...] = ("tmpfs", "ext4")) -> DiskCa
         )
         for _ in range(chance.randint(3, 6))
     )
-    size = (8 + 5 * len(streams)) * MIB + chance.randrange(0, 12 * MIB, 4096)
+    size = least_size(streams) + chance.randrange(0, 12 * MIB, 4096)
     return DiskCase(seed, chance.choice(kinds), size, streams, seed % 2 == 0)
+
+
+def least_size(streams: tuple[CaseStream, ...]) -> int:
+    """Bytes of a disk that is large enough for such a session to start."""
+    needs = (need_of(number, stream) for number, stream in enumerate(streams))
+    return OWN_USE + RESERVE + sum(need.bytes(UNPLANNED) for need in needs)
+
+
+def need_of(number: int, stream: CaseStream) -> StreamNeed:
+    """What the session will ask for at its start."""
+    form = StreamFormat(np.dtype("<i2"), (stream.channels,), float(stream.rate))
+    record = StreamRecord(
+        device="d", file="", key=1, format=form.to_json(), nwb_type="TimeSeries"
+    )
+    return stream_need(f"s{number}", record)
 
 
 def devices(case: DiskCase) -> dict[str, Any]:
@@ -107,34 +129,34 @@ def run_case(case: DiskCase, laboratory: Laboratory, folder: Path) -> Outcome:
             "name": "bench",
             "data_root": str(disk / "data"),
             "devices": devices(case),
-            "disk": {"reserve": 2 * MIB},
+            "disk": {"reserve": RESERVE},
         }
         run = laboratory.record({}, rig=rig)
         run.wait_for(event="state", state="recording")
-        with filling(disk, quickly=not case.is_paced):
-            code, errors = run.finish()
+        with filling(disk) if case.is_paced else nullcontext():
+            run.wait_for(event="state", state="draining")
+        code, errors = run.finish()
         return judge(case, disk / "data" / "s1", run, code, errors)
 
 
 @contextmanager
-def filling(disk: Path, *, quickly: bool) -> Iterator[None]:
-    """Let a foreign program write into the disk until it is full."""
+def filling(disk: Path) -> Iterator[None]:
+    """Let a foreign program write into the disk, and try on when it is full."""
     over = threading.Event()
 
     def fill() -> None:
-        with (disk / "foreign").open("wb", buffering=0) as file, suppress(OSError):
-            while not over.wait(0.0 if quickly else 0.02):
-                file.write(bytes(64 * 1024))
+        with (disk / "foreign").open("wb", buffering=0) as file:
+            while not over.wait(0.01):
+                with suppress(OSError):
+                    file.write(bytes(64 * 1024))
 
     thread = threading.Thread(target=fill)
-    if not quickly:
-        thread.start()
+    thread.start()
     try:
         yield
     finally:
         over.set()
-        if not quickly:
-            thread.join()
+        thread.join()
 
 
 def judge(case: DiskCase, folder: Path, run: Run, code: int, errors: str) -> Outcome:
