@@ -12,6 +12,10 @@ _LINE_BREAKS = frozenset("\r\x85\u2028\u2029")
 """Breaks that YAML would read back as `\\n` where they are not escaped."""
 
 
+_MARKS = frozenset("?:-")
+"""Signs that begin a key or an item, and a plain text inside `[...]` only at times."""
+
+
 class _Representer(SafeRepresenter):
     """Escapes rare line breaks and keeps the order of keys."""
 
@@ -21,7 +25,8 @@ class _Representer(SafeRepresenter):
 
     def represent_text(self, text: str) -> ScalarNode:
         """A text, in double quotes where only these keep it as it is."""
-        style = '"' if _LINE_BREAKS.intersection(text) else None
+        marked = text[:1] in _MARKS or _LINE_BREAKS.intersection(text)
+        style = '"' if marked else None
         return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
