@@ -4,6 +4,8 @@ Nothing is kept but, with `--write`, the report in `benchmarks/RESULTS.md`.
 """
 
 import argparse
+import inspect
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -23,7 +25,6 @@ BENCHMARKS: dict[str, Callable[[Bench], list[Row]]] = {
 }
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
-NOTES = Path(__file__).with_name("NOTES.md")
 QUICK = 0.1
 
 
@@ -73,6 +74,15 @@ def report(bench: Bench, rows: list[Row], loads: dict[str, float]) -> str:
     )
 
 
+def legend() -> str:
+    """Say what each benchmark compares: the head of its module."""
+    heads = {
+        name: (inspect.getdoc(sys.modules[measure.__module__]) or "")
+        for name, measure in BENCHMARKS.items()
+    }
+    return "\n\n".join(f"## {name}\n\n{head}" for name, head in heads.items()) + "\n"
+
+
 def main() -> None:
     """Measure, print, and write where asked."""
     arguments = parse_arguments()
@@ -88,7 +98,7 @@ def main() -> None:
         text = report(bench, rows, loads)
     print(f"\n{text}")
     if arguments.write:
-        RESULTS.write_text(f"# Results\n\n{text}\n{NOTES.read_text()}")
+        RESULTS.write_text(f"# Results of the benchmarks\n\n{text}\n{legend()}")
 
 
 if __name__ == "__main__":

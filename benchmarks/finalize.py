@@ -1,4 +1,8 @@
-"""From a recorded folder to a session file: how long each step takes."""
+"""From a recorded folder to a session file: how long each step takes.
+
+The folder is prepared, recorded by the real writer, then finalized, all by the
+processes that a session runs; the data are in the page cache, as after a recording.
+"""
 
 import json
 import subprocess

@@ -1,4 +1,9 @@
-"""Sixteen slow streams: a process for each must stay cheap, and live to readers."""
+"""Sixteen slow streams: a process for each must stay cheap, and live to readers.
+
+32 channels of int16 at 15.6 kHz each, synced each second, all from one sending process.
+A reader looks at one of the files through SWMR each 5 ms and notes how long after the
+reading of the device the last row of each block can be read.
+"""
 
 import statistics
 from dataclasses import dataclass

@@ -1,4 +1,12 @@
-"""As fast as it goes: rigd against a bare receiver and against `os.write`."""
+"""As fast as it goes: rigd against a bare receiver and against `os.write`.
+
+"rigd" is its sender with its ring, its writer process with journal and HDF5, and no
+sync to the disk (`durable: false`), since the bare receiver does none either. "bare" is
+a loop that sends the same messages over PUSH, and a PULL that writes each with one
+system call: no ring, no acknowledgement, no check, no HDF5. The two mixed pairs show on
+which side the time goes. Ratios are of the same round; CPU counts from the moment a
+process is ready.
+"""
 
 import random
 from collections.abc import Sequence
