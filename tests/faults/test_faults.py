@@ -1,0 +1,46 @@
+"""The fault bench in small numbers, and proof that it catches what is broken.
+
+`make faults` runs the large ones.
+"""
+
+import pytest
+
+from tests.faults import error_bench, kill_bench, power_bench
+from tests.faults.disk_record import has_compiler
+from tests.faults.sabotage import POWER_CUT
+
+needs_a_compiler = pytest.mark.skipif(
+    not has_compiler(), reason="no C compiler for the recorder of disk calls"
+)
+
+
+@pytest.mark.timeout(240)
+def test_kills() -> None:
+    row = kill_bench.bench(kills=12, seed=100)
+    assert row.failures == []
+    assert row.seen["acknowledged messages"] > 0
+
+
+@needs_a_compiler
+@pytest.mark.timeout(240)
+def test_power_cuts() -> None:
+    row = power_bench.bench(images=150, recordings=5, seed=200)
+    assert row.failures == []
+    assert row.seen["with acknowledged rows"] > 100
+
+
+@needs_a_compiler
+@pytest.mark.timeout(240)
+def test_errors_of_the_disk() -> None:
+    row = error_bench.bench(faults=6, seed=300)
+    assert row.failures == []
+
+
+@needs_a_compiler
+@pytest.mark.parametrize("name", [broken.__name__ for broken in POWER_CUT])
+@pytest.mark.timeout(120)
+def test_a_broken_writer_is_caught(name: str) -> None:
+    row = power_bench.bench(
+        images=120, recordings=4, seed=11, sabotage=name, stop_at_first=True
+    )
+    assert row.failures
