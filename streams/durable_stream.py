@@ -306,11 +306,10 @@ class DurableStream:
         """Let a live reader see all rows; of a compressed stream, all full chunks.
 
         (Under SWMR a compressed chunk that is written again leaves its space behind.)
-        What `sync` says of the rows is seen with the next sync.
         """
         with self._guarded():
             if self.layout.compression == "none":
-                self._file.show_rows()
+                self._file.show()
             else:
                 self._file.flush()
 
@@ -346,11 +345,7 @@ class DurableStream:
         for number in range(len(moment.rows)):
             self._add_inline(number, moment.rows[number])
         self._write_state(moment.standing, RUNNING, "")
-        with self._guarded():
-            if self.layout.compression == "none":
-                self._file.show()
-            else:
-                self._file.flush()
+        self.show()
         self._journal.write()
         self._syncing = (self._threads.submit(self._sync, moment), moment)
         return True

@@ -334,7 +334,6 @@ class StreamFile:
         self._blocks = growing[layout.blocks.path]
         self._clock = growing[layout.clock.path]
         self._lost = growing[layout.lost.path]
-        self._by_row = self.datasets[: -len((self._clock, self._lost, self._blocks))]
         self._state = self._file[layout.state]
         self._file.flush()
         self._file.swmr_mode = True
@@ -416,11 +415,6 @@ class StreamFile:
     def show(self) -> None:
         """Let a live reader see all rows, data before what speaks of it."""
         for dataset in self.datasets:
-            dataset.show()
-
-    def show_rows(self) -> None:
-        """Let a live reader see all rows and their times, `sync` not: it costs less."""
-        for dataset in self._by_row:
             dataset.show()
 
     def flush(self) -> None:
