@@ -75,15 +75,20 @@ class StreamTimes:
     ) -> list[LostTime]:
         """From when to when samples are missing.
 
-        By sample index where times come from it; else between the rows on both sides.
-        Intervals for which no time is known are left out.
+        By sample index where times come from it; else, and where nobody counted what
+        is missing, between the rows on both sides. Intervals for which no time is known
+        are left out.
         """
-        if self.clock.axis is Axis.SAMPLE:
-            spans = [self._lost_samples(interval) for interval in intervals]
-        else:
-            beside = [i.row for i in intervals] + [i.row - 1 for i in intervals]
-            times = self.at(reader, beside)
-            spans = [(times.get(i.row - 1), times.get(i.row)) for i in intervals]
+        by_sample = self.clock.axis is Axis.SAMPLE
+        between = [i for i in intervals if i.is_outage or not by_sample]
+        rows = {row for interval in between for row in (interval.row - 1, interval.row)}
+        times = self.at(reader, sorted(rows))
+        spans = [
+            self._lost_samples(interval)
+            if by_sample and not interval.is_outage
+            else (times.get(interval.row - 1), times.get(interval.row))
+            for interval in intervals
+        ]
         return [
             LostTime(start, stop, interval.cause)
             for interval, (start, stop) in zip(intervals, spans, strict=True)

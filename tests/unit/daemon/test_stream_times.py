@@ -117,3 +117,15 @@ def test_a_stream_without_rows_has_no_times(
         assert times.clock.fits == {}
         assert times.at(reader, [0, -1]) == {}
         assert times.lost(reader, LOST) == []
+
+
+def test_an_outage_lasts_from_the_row_before_to_the_row_after(tmp_path: Path) -> None:
+    times, reader = recorded(tmp_path, RATE, None)
+    outage = LostInterval(first=60, count=0, row=50, epoch=0, cause="source down")
+    counted = LostInterval(first=50, count=10, row=50, epoch=0, cause="device")
+    with reader:
+        found, beside = times.lost(reader, (outage, counted))
+        ends = times.at(reader, [49, 50])
+    assert (found.start, found.stop) == (ends[49], ends[50])
+    assert found.stop - found.start == pytest.approx(11 / RATE, abs=1e-3)
+    assert beside.stop - beside.start == pytest.approx(10 / RATE, abs=1e-3)
