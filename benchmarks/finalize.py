@@ -103,7 +103,7 @@ def measure(bench: Bench) -> list[Row]:
     runs: list[dict[str, float]] = []
     copies: list[float] = []
     for _ in range(bench.rounds):
-        bench.write_warm(workload.size)
+        bench.write_warm(2 * workload.size)  # the copy needs memory of its own
         with bench.place() as place:
             paths = record(place / "session", workload)
             copies.append(copy(paths.stream_file(STREAM), place / "copy"))
