@@ -195,6 +195,9 @@ class Processes:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._router = self._context.socket(zmq.ROUTER)
         self._router.linger = 0
+        # At its limit ZeroMQ stops reading, and forgets what a child that has ended
+        # meanwhile had said. Children say little.
+        self._router.rcvhwm = 0
         self._router.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self._router.bind(self.endpoint)
         control.chmod(0o600)
