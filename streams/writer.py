@@ -454,7 +454,7 @@ def main() -> NoReturn:
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     control = Control(context, spec.control, f"writer:{spec.stream}")
     code = run_process(lambda: Writer(spec, context, control, term).run(), control)
-    context.term()
+    context.destroy(linger=1000)  # a writer that has failed has left its socket open
     sys.stderr.flush()
     os._exit(code)  # libhdf5 may crash at a regular exit when a file has failed
 
