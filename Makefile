@@ -12,6 +12,9 @@ DATA := data
 
 # Arguments for pytest: make tests PYTEST='-k wire'
 PYTEST ?=
+# Arguments for the fault bench, a share of its numbers, a seed and some of its benches:
+# make faults FAULTS='0.1 1 writers'
+FAULTS ?=
 # Arguments for the benchmarks: make bench BENCH=--quick
 BENCH ?=
 
@@ -46,9 +49,7 @@ tests: $(READY) ## Run the tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
 
 faults: $(READY) ## Break things in large numbers and show what survives
-	@failed=0; for bench in tests/faults*/__main__.py; do \
-	  $(BIN)/python -m $$(dirname $$bench | tr / .) || failed=1; \
-	done; exit $$failed
+	$(BIN)/python -m tests.faults $(FAULTS)
 
 format: $(READY) ## Format the code and mend what can be mended without thought
 	$(BIN)/ruff format .

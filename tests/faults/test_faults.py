@@ -5,7 +5,7 @@
 
 import pytest
 
-from tests.faults import error_bench, kill_bench, power_bench
+from tests.faults import error_bench, kill_bench, power_bench, session_bench
 from tests.faults.disk_record import has_compiler
 from tests.faults.sabotage import POWER_CUT
 
@@ -19,6 +19,12 @@ def test_kills() -> None:
     row = kill_bench.bench(kills=12, seed=100)
     assert row.failures == []
     assert row.seen["acknowledged messages"] > 0
+
+
+@pytest.mark.parametrize("target", ["daemon", "everything"])
+@pytest.mark.timeout(240)
+def test_a_kill_in_a_whole_session(target: session_bench.Target) -> None:
+    assert session_bench.bench(target, kills=1, seed=7).failures == []
 
 
 @needs_a_compiler

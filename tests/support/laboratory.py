@@ -2,11 +2,15 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -140,3 +144,17 @@ class Laboratory:
         for run in self._runs:
             run.popen.communicate()
         return commands
+
+
+@contextmanager
+def temporary_laboratory() -> Iterator[Laboratory]:
+    """Give a laboratory for one run, which leaves nothing behind."""
+    folder = Path(tempfile.mkdtemp(prefix="rigd-faults-"))
+    runtime = Path(tempfile.mkdtemp(prefix="rigd-test-"))
+    place = Laboratory(folder, runtime)
+    try:
+        yield place
+    finally:
+        place.end_all()
+        shutil.rmtree(runtime)
+        shutil.rmtree(folder, ignore_errors=True)
