@@ -1,6 +1,6 @@
 """The model that every part of a rig or session file inherits, and its own errors."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
@@ -37,3 +37,8 @@ class MisfitError(ValueError):
     def __init__(self, misfits: Iterable[Misfit]) -> None:
         self.misfits = tuple(misfits)
         super().__init__("; ".join(misfit.what for misfit in self.misfits))
+
+
+def entries(value: object) -> Mapping[str, object]:
+    """The entries of a mapping; none where the value is no mapping."""
+    return value if isinstance(value, dict) else {}

@@ -10,13 +10,14 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from rigd.config.base import Model
+from rigd.config.base import Model, entries
 from rigd.config.catalogue import Catalogue, UnknownDriverError
+from rigd.config.clocks import Realignment, clock_misfits
 from rigd.config.document import Document, Location, read_document
 from rigd.config.electrodes import read_probe_file
 from rigd.config.faults import ConfigurationError, Fault
 from rigd.config.probe import Contact
-from rigd.config.rig import Rig, entries, naming_misfits
+from rigd.config.rig import Rig, rig_misfits
 from rigd.config.session import Session
 from rigd.config.validation import Section, faults_of, misfit_faults
 
@@ -62,6 +63,25 @@ def load_rig(path: Path | str, catalogue: Catalogue | None = None) -> Rig:
     document = read_document(Path(path))
     rig, faults = _checked_rig(Section(document, document.values), catalogue)
     return _faultless(rig, [*document.repeated, *faults], document)
+
+
+def load_realignment(path: Path | str, rig: Rig) -> Realignment:
+    """Read a file with settings for `rigd realign` that are to fit a recorded rig.
+
+    Raises:
+        ConfigurationError: Holds all faults, by place.
+
+    """
+    document = read_document(Path(path))
+    section = Section(document, document.values)
+    realignment, errors = _validated(Realignment, section.values, document)
+    devices = {name: list(device.streams) for name, device in rig.devices.items()}
+    faults = [
+        *document.repeated,
+        *faults_of(Realignment, section, errors),
+        *misfit_faults(section, (), clock_misfits(section.values, devices)),
+    ]
+    return _faultless(realignment, faults, document)
 
 
 def _faultless(
@@ -112,7 +132,7 @@ def _checked_rig(
     contacts, probe_faults = _read_probe_files(section)
     faults = [
         *faults_of(Rig, section, errors),
-        *misfit_faults(section, (), naming_misfits(section.values)),
+        *misfit_faults(section, (), rig_misfits(section.values)),
         *probe_faults,
         *(_driver_faults(section, catalogue) if catalogue else ()),
     ]

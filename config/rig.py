@@ -1,11 +1,13 @@
 """The rig: the machine, its devices and their settings."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import Field, JsonValue, model_validator
 
-from rigd.config.base import Misfit, MisfitError, Model
+from rigd.config.base import Misfit, MisfitError, Model, entries
+from rigd.config.clocks import Clocks, clock_misfits
 from rigd.config.names import StreamName
 from rigd.config.paths import PathInFile
 from rigd.config.probe import Probe
@@ -58,6 +60,8 @@ class Rig(Model):
     """Probes by name; an `ElectricalSeries` names the one it records from."""
     devices: dict[StreamName, Device] = Field(min_length=1)
     """Devices by name."""
+    clocks: Clocks = Field(default_factory=Clocks)
+    """The session's clock, and how those of the devices are aligned to it."""
 
     @property
     def streams(self) -> dict[str, Stream]:
@@ -70,17 +74,28 @@ class Rig(Model):
 
     @model_validator(mode="after")
     def _names_fit_together(self) -> "Rig":
-        if misfits := list(naming_misfits(self.model_dump())):
+        if misfits := list(rig_misfits(self.model_dump())):
             raise MisfitError(misfits)
         return self
 
 
-def naming_misfits(rig: object) -> Iterator[Misfit]:
-    """Names in the values of a rig file that are used twice or lead nowhere.
+def rig_misfits(rig: object) -> Iterator[Misfit]:
+    """All that does not fit together in the values of a rig file.
 
     Values of a wrong type are passed over, so that a file with other faults can be
     looked at too.
     """
+    yield from naming_misfits(rig)
+    devices = {
+        name: list(entries(entries(values).get("streams")))
+        for name, values in entries(entries(rig).get("devices")).items()
+    }
+    for misfit in clock_misfits(entries(rig).get("clocks"), devices):
+        yield replace(misfit, at=("clocks", *misfit.at))
+
+
+def naming_misfits(rig: object) -> Iterator[Misfit]:
+    """Names in the values of a rig file that are used twice or lead nowhere."""
     owner: dict[str, str] = {}
     probes = entries(entries(rig).get("probes"))
     for device, stream, values in streamentries(rig):
@@ -111,8 +126,3 @@ def streamentries(
         streams = entries(entries(values).get("streams"))
         for stream, settings in streams.items():
             yield device, stream, entries(settings)
-
-
-def entries(value: object) -> Mapping[str, object]:
-    """The entries of a mapping; none where the value is no mapping."""
-    return value if isinstance(value, dict) else {}
