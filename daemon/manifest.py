@@ -17,7 +17,7 @@ from rigd.config.base import Model
 from rigd.daemon.seal import make_read_only
 from rigd.daemon.session_record import write_whole
 from rigd.daemon.verdict import Verdict
-from rigd.streams.alignment import Axis, Fit, Mode
+from rigd.streams.clock_map import Axis, Fit, Mode
 from rigd.streams.journal import Recovered
 from rigd.streams.ledger import (
     ENDED_REGULARLY,

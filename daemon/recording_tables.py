@@ -12,7 +12,7 @@ from hdmf.common import DynamicTable, VectorData
 from pynwb import NWBFile
 
 from rigd.daemon.stream_entry import StreamEntry
-from rigd.streams.alignment import Fit
+from rigd.streams.clock_map import Fit
 from rigd.streams.ledger import (
     ENDED_REGULARLY,
     ENDED_WITH_REASON,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy.typing as npt
 
 from rigd.daemon.session_record import StreamRecord
-from rigd.streams.alignment import Fit
+from rigd.streams.clock_map import Fit
 from rigd.streams.ledger import Ledger
 
 Arrays = Iterable[npt.NDArray[Any]]

@@ -9,7 +9,7 @@ from rigd.daemon.session_record import StreamRecord
 from rigd.daemon.stream_entry import LostTime
 from rigd.daemon.stream_times import StreamTimes, stream_clock
 from rigd.daemon.verdict import StreamFacts
-from rigd.streams.alignment import Axis, Fit
+from rigd.streams.clock_map import Axis, Fit
 from rigd.streams.journal import Recovered
 from rigd.streams.stream_reader import (
     MissingStreamFileError,

@@ -8,20 +8,16 @@ import numpy as np
 
 from rigd.daemon.session_record import StreamRecord
 from rigd.daemon.stream_entry import LostTime
-from rigd.streams.alignment import (
+from rigd.streams.clock_evidence import (
     Anchors,
-    Axis,
-    ClockMap,
-    Floats,
-    arrival_map,
     device_anchors,
-    fit_host_clock,
-    row_times,
     sample_anchors,
-    times_at,
     window_ns,
 )
+from rigd.streams.clock_map import Axis, ClockMap, Floats, arrival_map
+from rigd.streams.host_line import fit_host_clock
 from rigd.streams.ledger import LostInterval
+from rigd.streams.row_times import row_times, times_at
 from rigd.streams.stream_layout import StreamLayout
 from rigd.streams.stream_reader import StreamReader
 

@@ -20,7 +20,7 @@ from rigd.daemon.rescue import NO_JOURNAL
 from rigd.daemon.session_record import SessionRecord
 from rigd.daemon.verdict import Verdict
 from rigd.daemon.verify import verify
-from rigd.streams.alignment import Axis, Mode
+from rigd.streams.clock_map import Axis, Mode
 from rigd.streams.durable_stream import journal_path
 from rigd.streams.ledger import ENDED_WITH_REASON
 from tests.support.nwb_session import FORMATS, session_paths

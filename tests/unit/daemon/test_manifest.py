@@ -15,7 +15,7 @@ from rigd.daemon.manifest import (
     StreamManifest,
 )
 from rigd.daemon.verdict import Verdict
-from rigd.streams.alignment import Axis, Fit, Mode
+from rigd.streams.clock_map import Axis, Fit, Mode
 from rigd.streams.ledger import ENDED_WITH_REASON, Ledger, LostInterval
 
 

@@ -19,7 +19,7 @@ from rigd.daemon.session_file import (
     StreamEntry,
     build_session_file,
 )
-from rigd.streams.alignment import Fit, Mode
+from rigd.streams.clock_map import Fit, Mode
 from rigd.streams.ledger import ENDED_WITH_REASON, Ledger
 from tests.support.nwb_session import (
     FORMATS,

@@ -7,8 +7,8 @@ import pytest
 
 from rigd.daemon.session_record import StreamRecord
 from rigd.daemon.stream_times import StreamTimes, stream_clock
-from rigd.streams.alignment import Axis
 from rigd.streams.block import NO_TIME, StreamFormat
+from rigd.streams.clock_map import Axis
 from rigd.streams.ledger import LostInterval
 from rigd.streams.stream_file import StreamFile
 from rigd.streams.stream_reader import StreamReader

@@ -1,4 +1,4 @@
-"""Times of rows from clock readings."""
+"""Times of rows by a line through the least delayed clock readings."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,25 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rigd.streams.alignment import (
-    ASSUMED_DRIFT,
+from rigd.streams.block import NO_TIME
+from rigd.streams.clock_evidence import (
     NO_ANCHORS,
     Anchors,
-    Axis,
-    ClockMap,
-    Fit,
-    Mode,
-    Segment,
-    arrival_map,
-    bow,
     device_anchors,
-    fit_host_clock,
     least_delayed,
-    row_times,
     sample_anchors,
     window_ns,
 )
-from rigd.streams.block import NO_TIME
+from rigd.streams.clock_map import Axis, ClockMap, Fit, Mode, Segment, arrival_map
+from rigd.streams.host_line import ASSUMED_DRIFT, bow, fit_host_clock
+from rigd.streams.row_times import row_times
 from rigd.streams.wire import RECORD_DTYPE
 
 START_NS = 7_123_456_789_012
