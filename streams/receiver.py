@@ -40,6 +40,9 @@ TAKE_LIMIT = 2048
 TAKE_BYTES = 2 * 2**20
 """Bytes taken in a row: what is taken together stays in the processor's cache."""
 
+REPLACED = "another sender has taken over this stream"
+"""Why a sender is refused whose successor has said HELLO."""
+
 NO_SENDER = 0
 """Sender id before the first HELLO; senders draw ids from 1."""
 
@@ -100,6 +103,7 @@ class Receiver:
         self.socket.bind(endpoint)
         self.wanted = 0
         self.sender = NO_SENDER
+        self._replaced: set[int] = set()
         self.repeated = 0
         self.rejected = 0
         self.taken_bytes = 0
@@ -123,6 +127,7 @@ class Receiver:
         self.rejected = max(self.rejected, standing.rejected)
         if standing.sender != self.sender:
             self.sender = standing.sender
+            self._replaced.discard(standing.sender)
             self._prefix = self._address(standing.sender).prefix(Kind.DATA)
 
     @property
@@ -224,7 +229,7 @@ class Receiver:
             self._peer = peer
             self._answer(Kind.RESEND, self.wanted)
         else:
-            self._answer(Kind.RESEND, INTRODUCE, peer, header.sender)
+            self._turn_away(peer, header.sender)
 
     def _malformed(self, rows: int, size: int) -> Malformed:
         what = (
@@ -247,7 +252,7 @@ class Receiver:
         if header.kind is Kind.HELLO:
             self._introduce(peer, header, taken)
         elif header.sender != self.sender:
-            self._answer(Kind.RESEND, INTRODUCE, peer, header.sender)
+            self._turn_away(peer, header.sender)
         elif header.kind not in NUMBERED:
             self._reject(f"kind {header.kind.name} is not for a writer")
         elif header.sequence != self.wanted:
@@ -303,11 +308,16 @@ class Receiver:
         """Meet a sender: a new one starts at 0, a known one goes on where it was.
 
         A known one is told what is kept, too: it may have missed that from a writer
-        that has died.
+        that has died. One that was replaced does not come back, else a HELLO that it
+        has left in a queue would take the stream from its successor.
         """
+        if header.sender in self._replaced:
+            self._turn_away(peer, header.sender)
+            return
         self._peer = peer
         is_first = self.sender == NO_SENDER
         if header.sender != self.sender:
+            self._replaced.add(self.sender)
             self.sender, self.wanted, self._kept = header.sender, 0, 0
             self._prefix = self._address(header.sender).prefix(Kind.DATA)
             if not is_first:
@@ -317,6 +327,14 @@ class Receiver:
         self._send(peer, welcome(self._address(header.sender), self.wanted, greeting))
         if self._kept:
             self._answer(Kind.ACK, self._kept)
+
+    def _turn_away(self, peer: bytes, sender: int) -> None:
+        """Let a sender introduce itself; or give up, if another has replaced it."""
+        if sender not in self._replaced:
+            self._answer(Kind.RESEND, INTRODUCE, peer, sender)
+            return
+        self._reject(f"a message of sender {sender:#x}: {REPLACED}")
+        self._answer(Kind.REFUSED, self.wanted, peer, sender, REPLACED)
 
     def _address(self, sender: int) -> Address:
         return Address(self._key, self._format.digest, sender)
@@ -338,6 +356,7 @@ class Receiver:
         sequence: int,
         peer: bytes | None = None,
         sender: int | None = None,
+        text: str = "",
     ) -> None:
         """Answer the known sender, or whoever is at the connection `peer`."""
         header = Header(
@@ -347,7 +366,8 @@ class Receiver:
             self.sender if sender is None else sender,
             sequence,
         )
-        self._send(self._peer if peer is None else peer, pack_header(header))
+        reply = pack_header(header) + text.encode()
+        self._send(self._peer if peer is None else peer, reply)
 
     def _send(self, peer: bytes, reply: bytes) -> None:
         """Send without waiting; a reply that finds nobody is not missed."""

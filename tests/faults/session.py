@@ -171,8 +171,10 @@ class Session:
         return Case(self.kind.name, self.writer.path, sent)
 
     def new_sender(self) -> None:
-        """Let the source be a new one, which counts anew."""
+        """Let the source be a new one, which counts anew; the kernel closes the old."""
         number = len(self.deliveries)
+        if self.deliveries:
+            self.delivery.sender.close()
         script = Script(self.kind, self.seed, epoch=number)
         sender = self.writer.sender(Ring(2**30), sender_id=5 + number)
         self.deliveries.append(Delivery(script, sender))

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pytest
 
 from rigd.streams.block import Block, Ended, Lost, StreamFormat
 from rigd.streams.continuity import EPOCHS_OF_A_RUN
 from rigd.streams.ledger import ENDED_REGULARLY, Ledger, LostInterval
 from rigd.streams.recovery import recover
+from rigd.streams.sender import RefusedError, Sender
 from rigd.streams.stream_reader import StreamReader
 from tests.support.writer_process import WriterProcess, deliver, running_writer
 
@@ -148,3 +150,38 @@ def test_a_writer_killed_after_the_end_acknowledges_it_when_it_is_back(
         sender.close()
     assert recover(writer.path, writer.layout, FORMAT).rows == 10
     assert ledger(writer).ended == ENDED_REGULARLY
+
+
+def test_a_replaced_sender_does_not_come_back(tmp_path: Path) -> None:
+    """As a HELLO would that its dead sender has left in a queue."""
+    with running_writer(tmp_path, FORMAT, sync_seconds=0.1) as writer:
+        first, second = writer.sender(sender_id=5), writer.sender(sender_id=6)
+        assert first.offer(block(0))
+        deliver(first)
+        assert second.offer(block(0, epoch=EPOCH))
+        deliver(second)
+        assert first.offer(block(10))
+        with pytest.raises(RefusedError, match="another sender has taken over"):
+            deliver(first)
+        first.close()
+        late = writer.sender(sender_id=5)
+        with pytest.raises(RefusedError, match="another sender has taken over"):
+            deliver_greeting(late)
+        late.close()
+        assert second.offer(block(10, epoch=EPOCH))
+        second.end(Ended("s"))
+        deliver(second)
+        second.close()
+        writer.wait_for_end()
+    found = ledger(writer)
+    assert (found.received, found.lost, found.repeated) == (30, 0, 0)
+    assert found.intervals == (outage(10, 10),)
+    assert found.rejected >= 2
+
+
+def deliver_greeting(sender: Sender) -> None:
+    """Pump until the writer answers."""
+    end = time.monotonic() + 10
+    while not sender.welcome and time.monotonic() < end:
+        sender.pump()
+        time.sleep(0.001)
