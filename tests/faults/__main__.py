@@ -9,7 +9,13 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
-from tests.faults import error_bench, kill_bench, power_bench, session_bench
+from tests.faults import (
+    error_bench,
+    kill_bench,
+    power_bench,
+    real_cut_bench,
+    session_bench,
+)
 from tests.faults.report import Row, table
 from tests.faults_disk.report import bench as disk_bench
 
@@ -33,6 +39,11 @@ def session_kills(target: session_bench.Target, share: float, seed: int) -> Row:
     return session_bench.bench(target, kills=count(50, share, 1), seed=seed)
 
 
+def real_cuts(file_system: str, share: float, seed: int) -> Row:
+    """Cut the power of real file systems."""
+    return real_cut_bench.bench(file_system, cuts=count(100, share, 1), seed=seed)
+
+
 BENCHES: Mapping[str, Bench] = {
     "writers": lambda share, seed: kill_bench.bench(kills=count(300, share), seed=seed),
     "session-writers": partial(session_kills, "writer"),
@@ -40,6 +51,8 @@ BENCHES: Mapping[str, Bench] = {
     "daemons": partial(session_kills, "daemon"),
     "everything": partial(session_kills, "everything"),
     "power-cuts": power_cuts,
+    "ext4-cuts": partial(real_cuts, "ext4"),
+    "xfs-cuts": partial(real_cuts, "xfs"),
     "disks": lambda share, seed: disk_bench(cases=count(30, share, 1), seed=seed),
     "errors": lambda share, seed: error_bench.bench(
         faults=count(500, share), seed=seed

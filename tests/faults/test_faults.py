@@ -5,9 +5,16 @@
 
 import pytest
 
-from tests.faults import error_bench, kill_bench, power_bench, session_bench
+from tests.faults import (
+    error_bench,
+    kill_bench,
+    power_bench,
+    real_cut_bench,
+    session_bench,
+)
 from tests.faults.disk_record import has_compiler
 from tests.faults.sabotage import POWER_CUT
+from tests.support.small_disk import why_not
 
 needs_a_compiler = pytest.mark.skipif(
     not has_compiler(), reason="no C compiler for the recorder of disk calls"
@@ -33,6 +40,15 @@ def test_power_cuts() -> None:
     row = power_bench.bench(images=150, recordings=5, seed=200)
     assert row.failures == []
     assert row.seen["with acknowledged rows"] > 100
+
+
+@pytest.mark.parametrize("file_system", ["ext4", "xfs"])
+@pytest.mark.timeout(120)
+def test_real_power_cuts(file_system: str) -> None:
+    if reason := why_not(file_system):
+        pytest.skip(f"no {file_system}: {reason}")
+    row = real_cut_bench.bench(file_system, cuts=2, seed=400)
+    assert row.failures == []
 
 
 @needs_a_compiler
