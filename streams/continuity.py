@@ -58,6 +58,12 @@ class Continuity:
             return 0
         return max(0, min(rows, self.next - first))
 
+    def go_on(self, following: int) -> None:
+        """Rows were kept; sample `following` comes next, and nothing is suspect."""
+        self.next = following
+        self.suspect = "device"
+        self.is_taken_over = False
+
     def jump_to(self, first: int, epoch: int, row: int) -> LostInterval | None:
         """Move to `first` of `epoch`; return what is missing in between, if anything.
 

@@ -13,14 +13,17 @@ from typing import Any
 import zmq
 
 from rigd.streams.block import StreamFormat
+from rigd.streams.ledger import CAUSES
 from rigd.streams.standing import Standing
 from rigd.streams.wire import (
+    CLOCK_DTYPE,
     HEADER_BYTES,
     INTRODUCE,
     LOST_COUNT,
     NUMBERED,
     PREFIX,
     RECORD,
+    SAMPLES_END,
     Address,
     Header,
     Kind,
@@ -42,6 +45,9 @@ TAKE_BYTES = 2 * 2**20
 
 REPLACED = "another sender has taken over this stream"
 """Why a sender is refused whose successor has said HELLO."""
+
+TOO_MANY = memoryview(b"")
+"""Body of a message of more than two frames: none that can be used."""
 
 NO_SENDER = 0
 """Sender id before the first HELLO; senders draw ids from 1."""
@@ -82,6 +88,28 @@ class TakenOver:
 
 
 Taken = Run | Told | Malformed | TakenOver
+
+
+def fault_of(told: Told) -> str:
+    """Say what makes a numbered message unusable; empty: nothing."""
+    kind, size = told.header.kind, len(told.body)
+    if kind is Kind.LOST and size >= LOST_COUNT.size:
+        return _fault_of_loss(told)
+    if kind is Kind.LOST or (kind is Kind.CLOCK and size % CLOCK_DTYPE.itemsize):
+        return f"{size} bytes in a {kind.name} message"
+    return ""
+
+
+def _fault_of_loss(told: Told) -> str:
+    first = told.header.first
+    (count,) = LOST_COUNT.unpack_from(told.body)
+    cause = told.body[LOST_COUNT.size :].decode(errors="replace")
+    if cause not in CAUSES:
+        return f"LOST with the cause {cause[:64]!r}; it must be one of {list(CAUSES)}"
+    if count == 0 or first + count > SAMPLES_END:
+        what = f"LOST of {count} samples from {first} on; indices end at {SAMPLES_END}"
+        return f"{what}, and none is no loss"
+    return ""
 
 
 class Receiver:
@@ -178,9 +206,13 @@ class Receiver:
                     self._out_of_sequence(sequence)
                     continue
                 self.wanted += 1
-                if size != header_end + rows * row_bytes:
+                if (
+                    size != header_end + rows * row_bytes
+                    or not rows
+                    or first + rows > SAMPLES_END
+                ):
                     run = None
-                    taken.append(self._malformed(rows, size - header_end))
+                    taken.append(self._malformed(first, rows, size - header_end))
                     continue
                 self.taken_bytes += size
                 if run is None or first != run.first + run.rows or epoch != run.epoch:
@@ -197,29 +229,42 @@ class Receiver:
         return taken
 
     def _second_frame(self) -> Any:
-        """Return the body that came in a frame of its own, without copying it."""
+        """Return the body that came in a frame of its own, without copying it.
+
+        `TOO_MANY` if frames follow it.
+        """
         if not self.socket.getsockopt(zmq.RCVMORE):
             return b""
         body: Any = self.socket.recv(copy=False).buffer
+        return TOO_MANY if self._drops_surplus() else body
+
+    def _drops_surplus(self) -> bool:
+        """Read the frames that are left of a message; say whether there were any."""
+        has_surplus = False
         while self.socket.getsockopt(zmq.RCVMORE):
             self.socket.recv()
-            body = b""
-        return body
+            has_surplus = True
+        return has_surplus
 
     def _take_stranger(self, peer: bytes, taken: list[Taken]) -> None:
         """Handle a message that came on another connection than the sender's.
 
-        Or the surplus frame of a message before it: then it has no follower, or is
-        refused with it.
+        Or that is the surplus frame of a DATA message before it (to ask after each of
+        them whether frames are left would cost too much): then it has no follower, or
+        is refused with it.
         """
         if not self.socket.getsockopt(zmq.RCVMORE):
             self._reject("a message with too many frames")
             return
         message = self.socket.recv()
-        body = self._second_frame()
+        body: Any = message[HEADER_BYTES:]
+        if len(message) == HEADER_BYTES:
+            body = self._second_frame()
+        elif self._drops_surplus():
+            body = TOO_MANY
         try:
             header = parse_header(message)
-            self._check_address(header, message[HEADER_BYTES:] or bytes(body))
+            self._check_address(header, bytes(body))
         except WireError as error:
             self._reject(str(error))
             return
@@ -231,11 +276,13 @@ class Receiver:
         else:
             self._turn_away(peer, header.sender)
 
-    def _malformed(self, rows: int, size: int) -> Malformed:
+    def _malformed(self, first: int, rows: int, size: int) -> Malformed:
         what = (
             f"{size} bytes for {rows} rows of {self._row_bytes} bytes "
             f"({self._format.dtype}, shape {list(self._format.shape)})"
         )
+        if first + rows > SAMPLES_END:
+            what = f"rows {first} to {first + rows}; indices end at {SAMPLES_END}"
         self._reject(what)
         return Malformed(what)
 
@@ -243,6 +290,8 @@ class Receiver:
         self, peer: bytes, message: bytes, body: Any, taken: list[Taken]
     ) -> None:
         """Handle whatever is not a plain DATA message on the sender's connection."""
+        if len(message) != HEADER_BYTES and self._drops_surplus():
+            body = TOO_MANY
         try:
             header = parse_header(message)
             self._check_address(header, bytes(body))
@@ -259,13 +308,11 @@ class Receiver:
             self._out_of_sequence(header.sequence)
         else:
             self.wanted += 1
-            self._take_told(Told(header, bytes(body)), taken)
+            self._take_told(Told(header, bytes(body)), taken, body is not TOO_MANY)
 
-    def _take_told(self, told: Told, taken: list[Taken]) -> None:
-        short = told.header.kind is Kind.LOST and len(told.body) < LOST_COUNT.size
-        odd = told.header.kind is Kind.CLOCK and len(told.body) % 24
-        if short or odd:
-            what = f"{len(told.body)} bytes in a {told.header.kind.name} message"
+    def _take_told(self, told: Told, taken: list[Taken], is_whole: bool) -> None:
+        what = fault_of(told) if is_whole else "a message of more than two frames"
+        if what:
             self._reject(what)
             taken.append(Malformed(what))
         else:

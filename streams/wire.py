@@ -61,6 +61,10 @@ zero-copy costs more than it saves below 64 KiB."""
 
 QUEUE_BYTES = 8 * 2**20
 
+SAMPLES_END = 2**48
+"""Sample indices are below this (8.9 years at 1 MHz): a larger one is damage, and would
+make sums of losses overflow."""
+
 
 class Kind(IntEnum):
     """What a message is. Sender to writer unless said otherwise."""
@@ -156,11 +160,13 @@ def parse_header(message: bytes | memoryview) -> Header:
     """Read a header; raise `WireError` with what is wrong."""
     if len(message) < HEADER_BYTES:
         raise WireError(f"{len(message)} bytes, a header has {HEADER_BYTES}")
-    magic, version, kind, _, key, digest, sender = PREFIX.unpack_from(message)
+    magic, version, kind, flags, key, digest, sender = PREFIX.unpack_from(message)
     if magic != MAGIC:
         raise WireError(f"magic {magic!r} instead of {MAGIC!r}")
     if version != VERSION:
         raise WireError(f"version {version}, this writer speaks {VERSION}")
+    if flags:
+        raise WireError(f"flags {flags:#06x}, version {VERSION} has none")
     try:
         known = Kind(kind)
     except ValueError:

@@ -49,6 +49,10 @@ FAREWELL = 5.0
 kept; longer than `sender.ASK_AFTER`."""
 
 
+MOST_LOST = 2**64 - 1
+"""More lost samples than this are not counted: only a sender gone mad comes here."""
+
+
 class StreamFailedError(Exception):
     """Nothing more can be kept: what failed, and why there is no way on."""
 
@@ -108,8 +112,7 @@ class Appender:
     def _append(self, run: Run) -> None:
         rows = [record_rows(record) for record in run.records]
         self._file.append(run.records, run.bodies, rows)
-        self.continuity.next = run.first + run.rows
-        self.continuity.is_taken_over = False
+        self.continuity.go_on(run.first + run.rows)
         self.last_host_ns = int.from_bytes(run.records[-1][24:32], "little")
 
     def _lose_to_disk(self, run: Run) -> None:
@@ -122,8 +125,7 @@ class Appender:
             else:
                 self.note_unkept()
         self._unkept = lost
-        self.continuity.next = run.first + run.rows
-        self.continuity.is_taken_over = False
+        self.continuity.go_on(run.first + run.rows)
 
     def note_unkept(self) -> None:
         """Write down the last rows that there was no room for."""
@@ -147,12 +149,12 @@ class Appender:
     def _take_told(self, told: Told) -> None:
         header = told.header
         if header.kind is Kind.END:
-            self.ended = told.body.decode(errors="replace")
+            self.ended = printable(told.body)
         elif header.kind is Kind.CLOCK:
             self._file.append_clock(told.body)
         elif header.kind is Kind.LOST:
             (count,) = LOST_COUNT.unpack_from(told.body)
-            cause = told.body[LOST_COUNT.size :].decode(errors="replace")
+            cause = told.body[LOST_COUNT.size :].decode()
             self._take_lost(header.first, count, header.epoch, cause)
 
     def _take_lost(self, first: int, count: int, epoch: int, cause: str) -> None:
@@ -176,11 +178,19 @@ class Appender:
     def _note(self, lost: LostInterval | None) -> None:
         if lost is not None:
             self.note_unkept()
-            self.lost += lost.count
+            self.lost = min(self.lost + lost.count, MOST_LOST)
             if lost.count:
                 known = self.lost_by_cause.get(lost.cause, 0)
                 self.lost_by_cause[lost.cause] = known + lost.count
             self._file.append_lost(lost)
+
+
+def printable(text: bytes) -> str:
+    """Read UTF-8; what can't be shown, or stored in HDF5 (NUL), becomes a mark."""
+    shown = text.decode(errors="replace")
+    return "".join(
+        one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in shown
+    )
 
 
 def record_rows(record: bytes) -> int:

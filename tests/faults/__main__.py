@@ -12,6 +12,7 @@ from functools import partial
 from tests.faults import (
     error_bench,
     kill_bench,
+    message_bench,
     power_bench,
     real_cut_bench,
     session_bench,
@@ -56,6 +57,9 @@ BENCHES: Mapping[str, Bench] = {
     "disks": lambda share, seed: disk_bench(cases=count(30, share, 1), seed=seed),
     "errors": lambda share, seed: error_bench.bench(
         faults=count(500, share), seed=seed
+    ),
+    "messages": lambda share, seed: message_bench.bench(
+        messages=count(1_000_000, share), seed=seed
     ),
 }
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import rigd.streams.durable_stream as durable_stream
 import rigd.streams.journal_file as journal_file
+from rigd.streams.continuity import Continuity
 from rigd.streams.durable_stream import DurableStream
 from rigd.streams.journal import Checkpoint, Extent, Inline
 from rigd.streams.journal_file import Journal
@@ -186,6 +187,16 @@ def drops_a_block() -> None:
     _set(DurableStream, "append", lossy)
 
 
+def rejects_without_counting() -> None:
+    """A message that is refused is forgotten."""
+    _set(Receiver, "_reject", lambda receiver, what: None)
+
+
+def keeps_what_is_late() -> None:
+    """Rows of an epoch that is over are put among the others."""
+    _set(Continuity, "is_late", lambda continuity, epoch: False)
+
+
 def _set(owner: Any, name: str, value: Any) -> None:
     """Put `value` in the place of something that is there."""
     getattr(owner, name)
@@ -214,7 +225,12 @@ KILLED = (resumes_without_checkpoint,)
 DISK_ERRORS = (retries_in_the_same_part,)
 """Seen when calls fail."""
 
-SABOTAGES = {broken.__name__: broken for broken in (*POWER_CUT, *KILLED, *DISK_ERRORS)}
+MESSAGES = (rejects_without_counting, keeps_what_is_late)
+"""Seen in mutated messages."""
+
+SABOTAGES = {
+    broken.__name__: broken for broken in (*POWER_CUT, *KILLED, *DISK_ERRORS, *MESSAGES)
+}
 
 
 def apply(name: str) -> None:

@@ -8,12 +8,13 @@ import pytest
 from tests.faults import (
     error_bench,
     kill_bench,
+    message_bench,
     power_bench,
     real_cut_bench,
     session_bench,
 )
 from tests.faults.disk_record import has_compiler
-from tests.faults.sabotage import POWER_CUT
+from tests.faults.sabotage import MESSAGES, POWER_CUT
 from tests.support.small_disk import why_not
 
 needs_a_compiler = pytest.mark.skipif(
@@ -65,4 +66,17 @@ def test_a_broken_writer_is_caught(name: str) -> None:
     row = power_bench.bench(
         images=120, recordings=4, seed=11, sabotage=name, stop_at_first=True
     )
+    assert row.failures
+
+
+@pytest.mark.timeout(120)
+def test_mutated_messages() -> None:
+    row = message_bench.bench(messages=15_000, seed=400)
+    assert row.failures == []
+    assert min(row.seen.values()) > 0
+
+
+@pytest.mark.parametrize("name", [broken.__name__ for broken in MESSAGES])
+def test_a_writer_that_is_too_trustful_is_caught(name: str) -> None:
+    row = message_bench.bench(messages=2000, seed=1, sabotage=name)
     assert row.failures

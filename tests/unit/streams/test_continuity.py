@@ -1,5 +1,6 @@
 """Gaps, repeats and restarts: received + lost is always what was expected."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -78,3 +79,14 @@ def test_received_and_lost_add_up(steps: list[tuple[int, int]]) -> None:
         index += rows
         state.next = index
     assert received + lost == state.next == index
+
+
+@pytest.mark.parametrize("suspicion", ["rejected", "source down"])
+def test_suspicion_ends_with_the_next_row(suspicion: str) -> None:
+    state = Continuity(next=10)
+    if suspicion == "rejected":
+        state.suspect = suspicion
+    else:
+        state.take_over(10)
+    state.go_on(12)
+    assert state.jump_to(20, 0, 12) == LostInterval(12, 8, 12, 0, "device")

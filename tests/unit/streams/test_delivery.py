@@ -300,6 +300,7 @@ def stranger(context: Context, tmp_path: Path) -> Iterator[Stranger]:
         (bytes(100), "magic"),
         (b"RIGD\x07" + bytes(90), "version 7"),
         (b"RIGD\x01\x63" + bytes(90), "unknown kind 99"),
+        (b"RIGD\x01\x03\x00\x80" + bytes(90), "flags 0x8000"),
         (pack_header(Header(Kind.DATA, 1, FORMAT.digest, 5, 0)), "stream key"),
         (pack_header(Header(Kind.DATA, KEY, 1, 5, 0)), "dtype or shape"),
         (pack_header(Header(Kind.ACK, KEY, FORMAT.digest, 5, 0)), "not for a writer"),
@@ -327,6 +328,44 @@ def test_a_wrong_length_is_counted_and_its_samples_are_suspect(
     assert stranger.pair.receiver.rejected == 1
     assert [type(t) for t in stranger.pair.taken] == [Malformed, Run]
     assert "12 bytes" in stranger.pair.complaints[0]
+
+
+SAMPLES_END = 2**48
+
+
+@pytest.mark.parametrize(
+    ("kind", "first", "rows", "body", "what"),
+    [
+        (Kind.DATA, 0, 0, b"", "0 rows"),
+        (Kind.DATA, SAMPLES_END, 1, bytes(12), "indices end at"),
+        (Kind.DATA, 2**64 - 1, 1, bytes(12), "indices end at"),
+        (Kind.LOST, 0, 0, bytes(8) + b"device", "none is no loss"),
+        (Kind.LOST, 1, 0, SAMPLES_END.to_bytes(8, "little") + b"disk", "end at"),
+        (Kind.LOST, 0, 0, b"\1" + bytes(7) + b"a mouse", "'a mouse'; it must be one"),
+        (Kind.LOST, 0, 0, b"\1" + bytes(7) + b"disk\0", "it must be one of"),
+        (Kind.LOST, 0, 0, bytes(7), "7 bytes in a LOST"),
+        (Kind.CLOCK, 0, 0, bytes(25), "25 bytes in a CLOCK"),
+    ],
+)
+def test_a_message_that_makes_no_sense_is_counted(
+    stranger: Stranger, kind: Kind, first: int, rows: int, body: bytes, what: str
+) -> None:
+    header = Header(kind, KEY, FORMAT.digest, 5, 0, first=first, rows=rows)
+    stranger.send(header, body)
+    stranger.wait(lambda: stranger.pair.receiver.wanted == 1)
+    assert what in stranger.pair.complaints[0]
+    assert [type(t) for t in stranger.pair.taken] == [Malformed]
+
+
+@pytest.mark.parametrize("kind", [Kind.LOST, Kind.CLOCK, Kind.END])
+def test_no_message_has_three_frames(stranger: Stranger, kind: Kind) -> None:
+    header = pack_header(Header(kind, KEY, FORMAT.digest, 5, 0))
+    body = b"\1" + bytes(7) + b"disk" if kind is Kind.LOST else b""
+    stranger.socket.send_multipart([header, body, b"more"])
+    stranger.wait(lambda: stranger.pair.receiver.wanted == 1)
+    stranger.socket.send_multipart([header + body, b"more"])
+    stranger.wait(lambda: stranger.pair.receiver.repeated == 1)
+    assert [type(t) for t in stranger.pair.taken] == [Malformed]
 
 
 def test_extra_frames_are_refused(stranger: Stranger) -> None:
