@@ -66,6 +66,11 @@ class SessionPaths:
         return self.folder / "manifest.json"
 
     @property
+    def host_clock(self) -> Path:
+        """The computer's clocks during the recording, one JSON object a line."""
+        return self.folder / "host_clock.jsonl"
+
+    @property
     def log(self) -> Path:
         """What happened, in order, one JSON object a line."""
         return self.folder / "log.jsonl"

@@ -339,6 +339,8 @@ def _seal_rest(
 ) -> list[FileEntry]:
     told("sealing session", None)
     files = [paths.settings, paths.record]
+    if paths.host_clock.is_file():
+        files.append(paths.host_clock)
     if has_session_file:
         files.append(paths.session_file)
     return [_sealed(paths, path) for path in files]

@@ -16,6 +16,7 @@ from rigd.config.session import Session
 from rigd.daemon.crew import Crew
 from rigd.daemon.disk import patience
 from rigd.daemon.disk_watch import DiskWatch
+from rigd.daemon.host_clock import HostClockLog
 from rigd.daemon.manifest import ManifestError
 from rigd.daemon.processes import (
     Complained,
@@ -194,6 +195,7 @@ class Recording:
         self._lock = SessionLock(self.paths.folder)
         self._log = SessionLog(self.paths.log)
         self._audience.join(self._log)
+        self._audience.join(HostClockLog(self.paths.host_clock))
         self._audience.tell(
             FolderMade(
                 folder=str(self.paths.folder),
