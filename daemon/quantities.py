@@ -42,6 +42,12 @@ def time_text(seconds: float) -> str:
     return f"{whole // DAY} d {whole % DAY // HOUR} h"
 
 
+def clock_text(seconds: float) -> str:
+    """`00:12:31`: hours, minutes and seconds."""
+    whole = int(seconds)
+    return f"{whole // HOUR:02}:{whole % HOUR // MINUTE:02}:{whole % MINUTE:02}"
+
+
 def lag_text(seconds: float | None) -> str:
     """Age of the newest row; `-` before the first."""
     return "-" if seconds is None else f"{seconds:.2f} s"
