@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import Field, JsonValue, model_validator
 
 from rigd.config.base import Misfit, MisfitError, Model, entries
+from rigd.config.check import Check, Limits
 from rigd.config.clocks import Clocks, clock_misfits
 from rigd.config.names import StreamName
 from rigd.config.paths import PathInFile
@@ -56,6 +57,10 @@ class Rig(Model):
     `data`. It must exist."""
     disk: Disk = Field(default_factory=Disk)
     """Reserve and warnings."""
+    check: Check = Field(default_factory=Check)
+    """What is proved before a session starts."""
+    limits: Limits = Field(default_factory=Limits)
+    """What the processes of a session must be allowed to use."""
     probes: dict[StreamName, Probe] = Field(default_factory=dict)
     """Probes by name; an `ElectricalSeries` names the one it records from."""
     devices: dict[StreamName, Device] = Field(min_length=1)

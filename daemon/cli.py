@@ -47,6 +47,17 @@ def _duration(text: str) -> float:
     return seconds
 
 
+Duration = Annotated[
+    float | None,
+    typer.Option(
+        parser=_duration,
+        metavar="TIME",
+        help="Planned length: seconds, or with unit as in '10 min'. "
+        "Default: as in the session file.",
+    ),
+]
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
         print(f"rigd {version('rigd')}")
@@ -95,6 +106,13 @@ def record(
     plain: Annotated[
         bool, typer.Option("--plain", help="Plain lines, no live table.")
     ] = False,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="Start although the check of the rig fails; the verdict remembers.",
+        ),
+    ] = False,
 ) -> None:
     """Record one session here and now: check, record, finalize, say the verdict.
 
@@ -103,8 +121,43 @@ def record(
     from rigd.daemon import commands
 
     raise typer.Exit(
-        commands.record(session, duration, data_root, as_json=as_json, plain=plain)
+        commands.record(
+            session, duration, data_root, as_json=as_json, plain=plain, force=force
+        )
     )
+
+
+@app.command(
+    epilog="Exit code: 0 nothing speaks against a start (warnings do not); 1 something "
+    "failed; 78 bad configuration. "
+    "Examples: rigd check session.yaml · rigd check --rig rig.yaml --json"
+)
+def check(
+    session: Annotated[
+        Path | None,
+        typer.Argument(metavar="[SESSION.yaml]", help="The session file."),
+    ] = None,
+    rig: Annotated[
+        Path | None,
+        typer.Option(metavar="RIG.yaml", help="A rig file, instead of a session file."),
+    ] = None,
+    duration: Duration = None,
+    data_root: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="As if the session were recorded in DIR."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Prove a rig, recording nothing: devices, rates, disk, clock, limits.
+
+    Each device is opened and samples for a moment; its rates are measured. Every
+    start does the same (`check:` in the rig file).
+    """
+    from rigd.daemon import commands
+
+    if (session is None) == (rig is None):
+        raise typer.BadParameter("give a session file, or --rig RIG.yaml")
+    raise typer.Exit(commands.check(session, rig, duration, data_root, as_json=as_json))
 
 
 @app.command(epilog="Example: rigd finalize data/20261125-142501")

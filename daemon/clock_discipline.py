@@ -3,29 +3,12 @@
 import ctypes
 import os
 
-from rigd.config.base import Model
+from rigd.daemon.host_state import ClockDiscipline
 
 STA_UNSYNC = 0x0040
 STA_NANO = 0x2000
 TIME_ERROR = 5
 """Answer of adjtimex(2): the clock is not synchronized."""
-
-
-class ClockDiscipline(Model):
-    """The state of the kernel's clock, see adjtimex(2)."""
-
-    synchronized: bool
-    """Held to a reference by NTP or PTP."""
-    offset_seconds: float
-    """What is left to be corrected."""
-    frequency_ppm: float
-    """Correction of the clock's speed."""
-    maximum_error_seconds: float
-    """Upper bound of its error; grows by 500 ppm while nobody corrects it."""
-    estimated_error_seconds: float
-    """Its error as the time service estimates it."""
-    tai_offset_seconds: int
-    """TAI - UTC as the kernel was told; 0 where nobody has told it."""
 
 
 class _Timeval(ctypes.Structure):

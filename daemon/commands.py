@@ -16,8 +16,11 @@ from rich.table import Table
 from rich.text import Text
 
 from rigd.config.faults import ConfigurationError
-from rigd.config.load import load_session
+from rigd.config.load import load_rig, load_session
+from rigd.config.rig import Rig
 from rigd.config.session import Session
+from rigd.daemon.check_report import Outcome
+from rigd.daemon.checking import StoppedError, check_rig, show
 from rigd.daemon.driver_table import (
     DriverEntry,
     OptionEntry,
@@ -57,12 +60,13 @@ def record(
     *,
     as_json: bool,
     plain: bool,
+    force: bool = False,
 ) -> int:
     """Run one session; see `rigd record --help`."""
     observer = observer_for(sys.stdout, as_json=as_json, plain=plain)
     try:
         session = load_session(path, InstalledDrivers())
-        verdict = _run(_adapted(session, duration, data_root), observer)
+        verdict = _run(_adapted(session, duration, data_root), observer, force)
     except (ConfigurationError, DataRootError, SettingsError) as error:
         return _fail(error, BAD_CONFIGURATION, observer if as_json else None)
     except (
@@ -89,7 +93,7 @@ def _adapted(
     return session.model_copy(update=changes)
 
 
-def _run(session: Session, observer: Observer) -> str:
+def _run(session: Session, observer: Observer, force: bool) -> str:
     runtime = RuntimeFolder(os.environ)
     try:
         with (
@@ -97,7 +101,11 @@ def _run(session: Session, observer: Observer) -> str:
             closing(Processes(runtime.socket("_control"))) as processes,
         ):
             recording = Recording(
-                session, runtime=runtime, processes=processes, observers=[observer]
+                session,
+                runtime=runtime,
+                processes=processes,
+                observers=[observer],
+                force=force,
             )
             processes.watch(signals.fileno(), lambda: _obey(signals, recording))
             return recording.run().verdict
@@ -111,6 +119,44 @@ def _obey(signals: Signals, recording: Recording) -> None:
             recording.interrupt()
         else:
             recording.stop(f"stopped by {signal.Signals(number).name}")
+
+
+def check(
+    session_file: Path | None,
+    rig_file: Path | None,
+    duration: float | None,
+    data_root: Path | None,
+    *,
+    as_json: bool,
+) -> int:
+    """Prove a rig; see `rigd check --help`."""
+    program = observer_for(sys.stdout, as_json=True, plain=True) if as_json else None
+    try:
+        rig, planned, root = _rig_to_check(session_file, rig_file)
+        root = (data_root or root).absolute()
+        report = check_rig(rig, root, planned if duration is None else duration)
+    except ConfigurationError as error:
+        return _fail(error, BAD_CONFIGURATION, program)
+    except (RuntimeFolderError, StoppedError, OSError) as error:
+        return _fail(error, FAILED, program)
+    show(report, as_json=as_json)
+    return FAILED if report.outcome is Outcome.FAIL else GOOD
+
+
+def _rig_to_check(
+    session_file: Path | None, rig_file: Path | None
+) -> tuple[Rig, float | None, Path]:
+    """The rig, the planned duration and the data root, of the one file that is given.
+
+    Raises:
+        ConfigurationError: Holds all faults of the file.
+
+    """
+    if session_file is not None:
+        session = load_session(session_file, InstalledDrivers())
+        return session.rig, session.duration, session.data_root or session.rig.data_root
+    rig = load_rig(rig_file or Path("rig.yaml"), InstalledDrivers())
+    return rig, None, rig.data_root
 
 
 def _fail(error: Exception, code: int, program: Observer | None) -> int:

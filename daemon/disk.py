@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 from rigd.daemon.quantities import size_text, time_text
 from rigd.daemon.session_record import StreamRecord
+from rigd.streams.block import StreamFormat
 from rigd.streams.room import EXTENT_BYTES, StreamRoom, stored_row_bytes, tiles
+from rigd.streams.stream_layout import StreamLayout
 from rigd.streams.stream_reserve import step_of
 
 UNPLANNED = 60.0
@@ -67,8 +69,12 @@ class StreamNeed:
 
 def stream_need(name: str, stream: StreamRecord) -> StreamNeed:
     """Say what a stream takes; of an event-like one only what is known before."""
-    room = StreamRoom(stream.layout(name))
-    form = stream.stream_format
+    return need_of_layout(name, stream.layout(name), stream.stream_format)
+
+
+def need_of_layout(name: str, layout: StreamLayout, form: StreamFormat) -> StreamNeed:
+    """Say what a stream takes whose file is laid out like this."""
+    room = StreamRoom(layout)
     at_once = PREPARED_BYTES + room.data_end + room.journal_end + 3 * step_of(form)
     rate = form.rate or 0.0
     blocks = min(rate, BLOCKS_PER_SECOND)
@@ -94,12 +100,20 @@ def _bytes_of_block(room: StreamRoom) -> float:
     return room.in_session(0, 1) + 2 * stored_row_bytes(room.layout.blocks)
 
 
+def needed_bytes(
+    needs: Sequence[StreamNeed], reserve: int, duration: float | None
+) -> int:
+    """Bytes for a session of `duration` seconds, its reserve included."""
+    seconds = UNPLANNED if duration is None else duration
+    return reserve + sum(need.bytes(seconds) for need in needs)
+
+
 def shortage(
     needs: Sequence[StreamNeed], free: int, reserve: int, duration: float | None
 ) -> str | None:
     """Say what is missing for a session of `duration` seconds; None: there is room."""
     seconds = UNPLANNED if duration is None else duration
-    needed = reserve + sum(need.bytes(seconds) for need in needs)
+    needed = needed_bytes(needs, reserve, duration)
     if needed <= free:
         return None
     most = sorted(needs, key=lambda need: need.bytes(seconds), reverse=True)

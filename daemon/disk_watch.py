@@ -58,7 +58,7 @@ class DiskWatch:
         if free is None:
             return [f"the free space of {self._folder} can't be read"]
         missing = shortage(needs, free, self._limits.reserve, self._duration)
-        return [missing] if missing else self._hold_reserve()
+        return [*([missing] if missing else []), *self._hold_reserve()]
 
     def _hold_reserve(self) -> list[str]:
         try:

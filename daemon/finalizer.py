@@ -295,7 +295,7 @@ def _write_session_file(
     told: Told,
 ) -> tuple[Judgement, list[str]]:
     """Write the session file; return the session's verdict and what hindered it."""
-    judged = judge_session(judgements)
+    judged = judge_session(judgements, overridden=record.overridden)
     told("writing session file", None)
     try:
         build_session_file(
@@ -311,7 +311,7 @@ def _write_session_file(
         )
     except (SessionFileError, StreamFileError, OSError) as error:
         fault = f"there is no session file: {error}"
-        return judge_session(judgements, [fault]), [fault]
+        return judge_session(judgements, [fault], record.overridden), [fault]
     return judged, []
 
 

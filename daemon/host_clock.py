@@ -12,7 +12,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from rigd.config.base import Model
-from rigd.daemon.clock_discipline import ClockDiscipline, read_clock_discipline
+from rigd.daemon.clock_discipline import read_clock_discipline
+from rigd.daemon.host_state import ClockDiscipline
 from rigd.daemon.seal import SEALED_MODE
 from rigd.daemon.session_events import Progress, SessionEvent, StateChanged
 from rigd.daemon.session_record import sync_to_disk

@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from rigd.daemon.check_report import CheckReport, Outcome
 from rigd.daemon.quantities import (
     aligned,
     count_text,
@@ -69,9 +70,21 @@ def lines_of(event: SessionEvent) -> list[Line]:
     if isinstance(event, Notice):
         prefix = "" if event.level == "info" else f"{event.level}: "
         return [Line(prefix + event.text, event.level)]
+    if isinstance(event, CheckReport):
+        return check_lines(event)
     if isinstance(event, Summary):
         return [Line(text) for text in summary_lines(event)]
     return []
+
+
+def check_lines(report: CheckReport) -> list[Line]:
+    """Say what the check of the rig comes to, and all that did not pass."""
+    warned, failed = (report.those(o) for o in (Outcome.WARN, Outcome.FAIL))
+    return [
+        Line(f"check of the rig: {report.in_words}"),
+        *(Line(f"  warning: {finding}", "warning") for finding in warned),
+        *(Line(f"  failed: {finding}", "error") for finding in failed),
+    ]
 
 
 def summary_lines(summary: Summary) -> list[str]:

@@ -13,11 +13,13 @@ from datetime import datetime
 from rigd.config.dump import dump_session
 from rigd.config.paths import SessionPaths
 from rigd.config.session import Session
+from rigd.daemon.check_report import Outcome
 from rigd.daemon.crew import Crew
 from rigd.daemon.disk import patience
 from rigd.daemon.disk_watch import DiskWatch
 from rigd.daemon.host_clock import HostClockLog
 from rigd.daemon.manifest import ManifestError
+from rigd.daemon.preflight import Preflight
 from rigd.daemon.processes import (
     Complained,
     Exited,
@@ -87,6 +89,7 @@ class Recording:
         runtime: RuntimeFolder,
         processes: Processes,
         observers: Sequence[Observer],
+        force: bool = False,
     ) -> None:
         """Plan the session; nothing is touched before `run`.
 
@@ -95,6 +98,7 @@ class Recording:
             runtime: Where the sockets go.
             processes: Starts the children; its control socket is theirs.
             observers: Told of everything that happens.
+            force: Start although the check of the rig fails; the verdict remembers.
 
         Raises:
             SettingsError: The session's id is too long when it is filled in.
@@ -115,6 +119,11 @@ class Recording:
         self._disk = DiskWatch(
             self.paths.folder, self._session, self._crew, self._audience
         )
+        self._preflight = Preflight(
+            session.rig, self.paths.folder.parent, session.duration, processes
+        )
+        self._force = force
+        self._overridden: list[str] = []
         self._helpers: dict[str, Exited] = {}
         self._stop_reason: str | None = None
         self._abort_announced = False
@@ -133,7 +142,8 @@ class Recording:
             DataRootError: The data root is not usable.
             SessionFolderError: The session folder exists or can't be made.
             SettingsError: A stream is not what its settings say.
-            NotStartedError: A device or a stream file is not ready.
+            NotStartedError: The check of the rig fails, or a device or a stream file
+                is not ready.
             AbortedError: `interrupt` was called once too often.
             NotFinalizedError: The finalizer did not come to its end.
 
@@ -229,12 +239,27 @@ class Recording:
     # --- arm ----------------------------------------------------------------------
 
     def _arm(self) -> None:
+        self._prove()
         self._open_devices()
         record = self._make_record()
-        _refuse(self._disk.set_aside(record))
+        self._refuse_unless_forced(self._disk.set_aside(record))
+        record = record.model_copy(update={"overridden": self._overridden})
         record.save(self.paths.record)
         self._prepare_files()
         self._open_files(record)
+
+    def _prove(self) -> None:
+        """Check the rig before its devices are opened for good."""
+        self._preflight.start()
+        self._wait(lambda: self._preflight.is_over)
+        report = self._preflight.report()
+        self._audience.tell(report)
+        self._refuse_unless_forced(list(map(str, report.those(Outcome.FAIL))))
+
+    def _refuse_unless_forced(self, faults: Sequence[str]) -> None:
+        if faults and not self._force:
+            _refuse([*faults, "(--force starts all the same)"])
+        self._overridden += [f for f in faults if f not in self._overridden]
 
     def _open_devices(self) -> None:
         for name, device in self._session.rig.devices.items():
@@ -394,6 +419,8 @@ class Recording:
             self._tell_progress()
 
     def _take(self, happening: Happening) -> None:
+        if self._preflight.take(happening):
+            return
         if isinstance(happening, Said):
             self._crew.take_word(happening, _now())
         elif isinstance(happening, Exited):

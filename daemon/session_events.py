@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 from pydantic import Field
 
 from rigd.config.base import Model
+from rigd.daemon.check_report import CheckReport
 from rigd.daemon.session_state import State
 from rigd.streams.messages import Notice
 
@@ -135,7 +136,16 @@ class Summary(Model):
     streams: list[StreamSummary]
 
 
-SessionEvent = StateChanged | FolderMade | Progress | Output | Step | Notice | Summary
+SessionEvent = (
+    StateChanged
+    | FolderMade
+    | CheckReport
+    | Progress
+    | Output
+    | Step
+    | Notice
+    | Summary
+)
 
 
 class Observer(Protocol):

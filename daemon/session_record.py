@@ -68,6 +68,8 @@ class SessionRecord(Model):
     """Versions of rigd and its libraries."""
     streams: dict[str, StreamRecord] = Field(default_factory=dict)
     """All declared streams that could be opened, by name."""
+    overridden: list[str] = Field(default_factory=list)
+    """What spoke against the start, of which it was said that it shall not count."""
 
     def save(self, path: Path) -> None:
         """Write to `path` so that it is there whole or not at all."""

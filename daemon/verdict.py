@@ -83,7 +83,9 @@ def judge_stream(facts: StreamFacts, tolerance: float) -> Judgement:
 
 
 def judge_session(
-    streams: Mapping[str, Judgement], faults: Sequence[str] = ()
+    streams: Mapping[str, Judgement],
+    faults: Sequence[str] = (),
+    overridden: Sequence[str] = (),
 ) -> Judgement:
     """Judge a session by its declared streams.
 
@@ -92,6 +94,7 @@ def judge_session(
     Args:
         streams: Judgements of all declared streams, by name.
         faults: What is wrong with the session file, if anything: it can't do without.
+        overridden: What spoke against the start, which was made by force.
 
     """
     findings = [
@@ -100,6 +103,10 @@ def judge_session(
         for reason in stream.reasons
     ]
     findings += [(Verdict.INCOMPLETE, fault) for fault in faults]
+    findings += [
+        (Verdict.DEGRADED, f"started by force in spite of: {what}")
+        for what in overridden
+    ]
     if all(stream.verdict is Verdict.FAILED for stream in streams.values()):
         findings.append((Verdict.FAILED, "no stream has usable data"))
     return _worst(findings)

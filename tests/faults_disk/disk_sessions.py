@@ -128,6 +128,7 @@ def run_case(case: DiskCase, laboratory: Laboratory, folder: Path) -> Outcome:
         rig = {
             "name": "bench",
             "data_root": str(disk / "data"),
+            "check": {"trial": 0},
             "devices": devices(case),
             "disk": {"reserve": RESERVE},
         }

@@ -80,14 +80,25 @@ class Laboratory:
         """The daemon had no chance to remove its sockets."""
         self._runs: list[Run] = []
 
-    def write_session(self, devices: dict[str, Any], **settings: Any) -> Path:
-        """Write a session file with these devices."""
+    def write_session(
+        self,
+        devices: dict[str, Any],
+        more_rig: dict[str, Any] | None = None,
+        **settings: Any,
+    ) -> Path:
+        """Write a session file with these devices, and more settings of the rig."""
         session = {
             "id": "s1",
             "description": "a test",
             "subject": {"id": "m7", "species": "Mus musculus"},
             "tolerance": "50 ms",  # a busy machine delivers late
-            "rig": {"name": "bench", "data_root": str(self.data), "devices": devices},
+            "rig": {
+                "name": "bench",
+                "data_root": str(self.data),
+                "devices": devices,
+                "check": {"trial": 0},  # its tests ask for it
+                **(more_rig or {}),
+            },
             **settings,
         }
         path = self.folder / "session.yaml"

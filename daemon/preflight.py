@@ -1,0 +1,242 @@
+"""Proves a rig before a session: tries its devices, the disk, the clock, the limits.
+
+Each device, and the disk, is tried in a process of its own, all at the same time. What
+is made of the measurements is in `rigd.daemon.check_rules`.
+"""
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from rigd.config.rig import Rig
+from rigd.daemon.check_report import CheckReport, Finding, Outcome
+from rigd.daemon.check_rules import (
+    clock_finding,
+    device_findings,
+    layout_of,
+    limit_findings,
+    space_finding,
+    speed_finding,
+)
+from rigd.daemon.clock_discipline import read_clock_discipline
+from rigd.daemon.disk import StreamNeed, need_of_layout
+from rigd.daemon.host_limits import read_host_limits
+from rigd.daemon.host_state import WriteSpeed
+from rigd.daemon.processes import Exited, Happening, Printed, Processes
+from rigd.daemon.session_folder import DataRootError, check_data_root
+from rigd.streams.trial import LONGEST_WAIT, OPENED, TrialSpec
+from rigd.streams.trial_report import TrialReport
+
+START_ALLOWANCE = 5.0
+"""Seconds for a process to come up, before its device has to answer."""
+
+END_ALLOWANCE = 10.0
+"""Seconds in which a device has to stop and close when its trial is over."""
+
+DISK_LIMIT = 20.0
+"""Seconds in which the disk has to take what a trial writes."""
+
+DISK = "trial:_disk"
+"""Name of the process that tries the disk; no device may be called so."""
+
+
+@dataclass(slots=True)
+class _Process:
+    """A process that tries something: what it printed, how it ended."""
+
+    answer_by: float
+    seconds_after_opening: float = 0.0
+    is_open: bool = False
+    is_late: bool = False
+    lines: list[str] = field(default_factory=list)
+    ended: str | None = None
+    """How it ended, in words; None: it runs."""
+
+    def take(self, happening: Happening) -> None:
+        """Note what it printed, or that it has ended."""
+        if isinstance(happening, Exited):
+            self.ended = happening.cause
+        elif isinstance(happening, Printed) and happening.line == OPENED:
+            self.is_open = True
+            self.answer_by = time.monotonic() + self.seconds_after_opening
+        elif isinstance(happening, Printed):
+            self.lines.append(happening.line)
+
+    @property
+    def last_line(self) -> str:
+        """What it printed last; empty if nothing."""
+        return self.lines[-1] if self.lines else ""
+
+
+class Preflight:
+    """The proof of one rig: `start`, `take` what happens until `is_over`, `report`."""
+
+    def __init__(
+        self,
+        rig: Rig,
+        data_root: Path,
+        duration: float | None,
+        processes: Processes,
+    ) -> None:
+        """Plan it; nothing is touched.
+
+        Args:
+            rig: The checked settings. With a trial of 0 s neither devices nor disk
+                are tried.
+            data_root: Where the session folder would be made.
+            duration: Planned length of the session in seconds, if any is planned.
+            processes: Starts the trials; what they say is to be handed to `take`.
+
+        """
+        self._rig = rig
+        self._data_root = data_root
+        self._duration = duration
+        self._processes = processes
+        self._trials: dict[str, _Process] = {}
+
+    def start(self) -> None:
+        """Begin to try the devices and the disk."""
+        if self._rig.check.trial:
+            for name in self._rig.devices:
+                self._start_device(name)
+            self._trials[DISK] = _Process(time.monotonic() + DISK_LIMIT)
+            self._processes.start(DISK, "rigd.daemon.write_trial", str(self._data_root))
+
+    def _start_device(self, name: str) -> None:
+        device, seconds = self._rig.devices[name], self._rig.check.trial
+        spec = TrialSpec(
+            device=name,
+            driver=device.driver,
+            options=device.options,
+            streams={n: stream.options for n, stream in device.streams.items()},
+            seconds=seconds,
+            parent=os.getpid(),
+        )
+        self._trials[_child(name)] = _Process(
+            time.monotonic() + START_ALLOWANCE + device.open_timeout,
+            seconds + LONGEST_WAIT + END_ALLOWANCE,
+        )
+        self._processes.start(
+            _child(name),
+            "rigd.streams.trial",
+            name,  # for whoever reads the list of processes
+            first_line=spec.model_dump_json(),
+        )
+
+    def take(self, happening: Happening) -> bool:
+        """Take what is about a trial; False: it is about something else."""
+        trial = self._trials.get(happening.child)
+        if trial is None or not isinstance(happening, Printed | Exited):
+            return False
+        trial.take(happening)
+        return True
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all trials have ended; those that hang are ended here."""
+        now = time.monotonic()
+        for child, trial in self._trials.items():
+            if trial.ended is None and now > trial.answer_by and not trial.is_late:
+                trial.is_late = True
+                self._processes.kill(child)
+        return all(trial.ended is not None for trial in self._trials.values())
+
+    # --- what was found -----------------------------------------------------------
+
+    def report(self) -> CheckReport:
+        """Judge what was found."""
+        reports = {
+            name: self._report_of(name)
+            for name in self._rig.devices
+            if _child(name) in self._trials
+        }
+        return CheckReport(
+            findings=(
+                *self._of_devices(reports),
+                *self._of_disk(list(self._needs(reports))),
+                self._of_clock(),
+                *limit_findings(
+                    read_host_limits(),
+                    self._rig.limits,
+                    len(self._rig.devices) + len(self._rig.streams),
+                ),
+            )
+        )
+
+    def _report_of(self, name: str) -> TrialReport:
+        """What the trial of a device said, or why it did not."""
+        trial = self._trials[_child(name)]
+        if trial.is_late and not trial.is_open:
+            limit = self._rig.devices[name].open_timeout
+            error = f"did not answer within its open_timeout of {limit:g} s"
+        elif trial.is_late:
+            error = f"hangs: it did not stop within {END_ALLOWANCE:g} s"
+        else:
+            try:
+                return TrialReport.model_validate_json(trial.last_line)
+            except ValidationError:
+                error = f"died while it was tried: {trial.ended}"
+        return TrialReport(device=name, error=error)
+
+    def _of_devices(self, reports: dict[str, TrialReport]) -> Iterator[Finding]:
+        for name, report in reports.items():
+            device = self._rig.devices[name]
+            yield from device_findings(name, device, report, self._rig.check)
+
+    def _needs(self, reports: dict[str, TrialReport]) -> Iterator[StreamNeed]:
+        """What the streams that have said their format take of the disk."""
+        for device, report in reports.items():
+            for name, tried in report.streams.items():
+                settings = self._rig.devices[device].streams[name]
+                try:
+                    layout = layout_of(name, settings, tried)
+                except ValueError:
+                    continue  # that is a finding already
+                yield need_of_layout(name, layout, tried.stream_format)
+
+    def _of_disk(self, needs: list[StreamNeed]) -> Iterator[Finding]:
+        try:
+            check_data_root(self._data_root)
+            free = shutil.disk_usage(self._data_root).free
+        except (DataRootError, OSError) as error:
+            yield Finding(
+                subject="data root",
+                outcome=Outcome.FAIL,
+                found=str(error),
+                remedy="see `data_root` of the rig file",
+            )
+            return
+        if DISK in self._trials:
+            reserve = self._rig.disk.reserve
+            yield space_finding(needs, free, reserve, self._duration)
+            yield self._of_speed(sum(need.per_second for need in needs))
+
+    def _of_speed(self, needed: float) -> Finding:
+        trial = self._trials[DISK]
+        try:
+            return speed_finding(
+                WriteSpeed.model_validate_json(trial.last_line), needed
+            )
+        except ValidationError:
+            why = f"it hangs for {DISK_LIMIT:g} s" if trial.is_late else trial.ended
+            return Finding(
+                subject="disk speed",
+                outcome=Outcome.FAIL,
+                found=f"a file in {self._data_root} can't be written: {why}",
+                remedy="see to the disk",
+            )
+
+    def _of_clock(self) -> Finding:
+        try:
+            return clock_finding(read_clock_discipline())
+        except OSError as error:
+            return clock_finding(None, error.strerror or str(error))
+
+
+def _child(device: str) -> str:
+    return f"trial:{device}"

@@ -1,0 +1,125 @@
+"""The trial process: opens one device, lets it sample for a moment, says what came.
+
+It is a process of its own so that a driver that hangs or dies harms nobody. Nothing is
+stored. The device is given back before it says anything of it.
+"""
+
+import logging
+import sys
+import time
+from typing import Any
+
+from pydantic import Field
+
+from rigd.config.base import Model
+from rigd.streams.driver import DeviceError, Driver
+from rigd.streams.process import TermFlag, die_with_parent, read_specification
+from rigd.streams.registry import find_driver
+from rigd.streams.trial_report import Trial, TrialReport
+
+OPENED = "opened"
+"""The line that says that the device has opened."""
+
+READ_TIMEOUT = 0.02
+"""Seconds that one read may wait."""
+
+FIRST_ROWS = 5.0
+"""Seconds in which a stream should deliver something."""
+
+FIRST_PERIODS = 3
+"""... but at least so many of its sampling periods, and ..."""
+
+LONGEST_WAIT = 30.0
+"""... at most so many seconds."""
+
+
+class TrialSpec(Model):
+    """Everything a trial needs to know."""
+
+    device: str
+    driver: str
+    options: dict[str, Any]
+    streams: dict[str, dict[str, Any]] = Field(min_length=1)
+    """Options of each stream, by name."""
+    seconds: float = Field(gt=0)
+    """How long the device samples."""
+    parent: int
+    """Process that asks; the trial dies with it."""
+
+
+def try_device(spec: TrialSpec, term: TermFlag) -> TrialReport:
+    """Open, start, read, stop and close the device."""
+    driver = _make_driver(spec)
+    try:
+        return _try(driver, spec, term)
+    except DeviceError as error:
+        return TrialReport(device=spec.device, error=str(error))
+    finally:
+        driver.close()
+
+
+def _make_driver(spec: TrialSpec) -> Driver:
+    kind = find_driver(spec.driver)
+    return kind(
+        spec.device,
+        kind.Options.model_validate(spec.options),
+        {n: kind.StreamOptions.model_validate(o) for n, o in spec.streams.items()},
+    )
+
+
+def _try(driver: Driver, spec: TrialSpec, term: TermFlag) -> TrialReport:
+    formats = {n: f for n, f in driver.open().items() if n in spec.streams}
+    print(OPENED, flush=True)
+    if not driver.foreign:
+        driver.start()
+    trial = Trial(formats, _now())
+    error = None if driver.foreign else _sample(driver, trial, spec.seconds, term)
+    return TrialReport(
+        device=spec.device,
+        error=error,
+        foreign=driver.foreign,
+        paced_by_consumer=driver.paced_by_consumer,
+        streams=trial.reports(_now()),
+    )
+
+
+def _sample(driver: Driver, trial: Trial, seconds: float, term: TermFlag) -> str | None:
+    """Read for so many seconds, longer if nothing has come; say what went wrong."""
+    started = _now()
+    if driver.paced_by_consumer:
+        seconds = 0.0  # it has no rate that could be measured
+    patience = longest_patience(trial.slowest_rate)
+    while not term.raised and not trial.is_over:
+        elapsed = _now() - started
+        if elapsed >= seconds and not (trial.lacks_rows and elapsed < patience):
+            break
+        try:
+            trial.take(driver.read(READ_TIMEOUT))
+        except DeviceError as error:
+            return str(error)
+    driver.stop()
+    return None
+
+
+def longest_patience(slowest_rate: float | None) -> float:
+    """Seconds to wait at most for the first rows of streams at this rate or above."""
+    periods = FIRST_PERIODS / slowest_rate if slowest_rate else 0.0
+    return min(LONGEST_WAIT, max(FIRST_ROWS, periods))
+
+
+def _now() -> float:
+    return time.monotonic()
+
+
+def main() -> int:
+    """Try a device by the specification on standard input; print the report."""
+    logging.basicConfig(stream=sys.stderr)
+    spec = read_specification(TrialSpec)
+    term = TermFlag()
+    die_with_parent(spec.parent)
+    print(try_device(spec, term).model_dump_json(), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
