@@ -134,11 +134,13 @@ class DurableStream:
         self._journal = Journal(journal_path(self.path), key)
         if state.sound is not None:
             self.synced = state.sound
-        self._open_part(max((part.number for part in state.parts), default=0) + 1)
+        self._open_part(
+            self._free_part(max((part.number for part in state.parts), default=0) + 1)
+        )
 
     @property
     def parts(self) -> int:
-        """HDF5 files that the rows are spread over."""
+        """One more than the number of the last HDF5 file."""
         return self._part + 1
 
     @property
@@ -158,8 +160,18 @@ class DurableStream:
             self._wait_for_sync()
         self._abandoned.append(self._file)
         self._refuse_to_go_on_in_vain()
-        self._open_part(self._part + 1)
+        self._open_part(self._free_part(self._part + 1))
         return self.synced.standing
+
+    def _free_part(self, number: int) -> int:
+        """Return the first number from `number` on that no file has.
+
+        A file that the journal does not name may be one that a writer had no time to
+        name, or one whose name is in a damaged part of the journal: it stays.
+        """
+        while part_path(self.path, number).exists():
+            number += 1
+        return number
 
     def _refuse_to_go_on_in_vain(self) -> None:
         if self.synced is not self._kept_before:
@@ -173,8 +185,6 @@ class DurableStream:
     def _open_part(self, number: int) -> None:
         path = part_path(self.path, number)
         if number > 0:
-            # One that a writer had no time to name in the journal holds nothing.
-            path.unlink(missing_ok=True)
             if self._reserve is not None:
                 with suppress(OSError):  # a file that has failed may keep its space
                     self._reserve.leave_part()

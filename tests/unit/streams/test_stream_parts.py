@@ -1,0 +1,37 @@
+"""Where a stream goes on after an HDF5 file has failed."""
+
+from pathlib import Path
+
+import pytest
+
+from rigd.streams.durable_stream import DurableStream, journal_path, part_path
+from rigd.streams.journal_state import read_state
+from rigd.streams.ledger import ENDED_REGULARLY
+from rigd.streams.recovery import recover
+from tests.support.durable_model import KEY, KINDS, Item, Source
+
+
+@pytest.mark.parametrize("is_restarted", [True, False])
+def test_a_part_that_the_journal_does_not_name_stays(
+    tmp_path: Path, is_restarted: bool
+) -> None:
+    """Its name may stand in a damaged place of the journal."""
+    kind = KINDS["channels"]
+    path = tmp_path / "s.nwb"
+    path.write_bytes(kind.skeleton)
+    source = Source(kind)
+    source.items = [Item("block", 20, 1), Item("block", 20, 2)]
+    stream = DurableStream(path, kind.layout, kind.format, KEY, durable=False)
+    unnamed = part_path(path, 1)
+    unnamed.write_bytes(b"rows that somebody may need")
+    if is_restarted:
+        stream.give_up("the writer dies")
+        stream = DurableStream(path, kind.layout, kind.format, KEY, durable=False)
+    else:
+        stream.begin_part()
+    assert unnamed.read_bytes() == b"rows that somebody may need"
+    assert [part.number for part in read_state(journal_path(path)).parts] == [0, 2]
+    for sequence in range(2):
+        source.apply(stream, sequence)
+    stream.close(source.standing(2), ENDED_REGULARLY, "")
+    assert recover(path, kind.layout, kind.format).rows == 40
