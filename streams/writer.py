@@ -43,6 +43,8 @@ STATUS_EVERY = 0.5
 STOP_GRACE = 3.0
 """Seconds that a sender has to say END after it was asked to stop."""
 
+STOP_EVERY = 0.5
+"""Seconds after which it is asked again: it may not have been there, or not heard."""
 
 FAREWELL = 5.0
 """Seconds that the sender has to ask a writer started again after END whether it is
@@ -253,6 +255,7 @@ class Writer:
         self._sync_started = self._shown - spec.sync_seconds
         self._sync_bytes = 0
         self._stop_by: float | None = None
+        self._stop_asked = 0.0
         self._stop_reason = ""
         self._quit: str | None = None
         self._held: list[Taken] = []
@@ -382,6 +385,8 @@ class Writer:
             or grown >= self._spec.sync_bytes
         ):
             self._begin_sync(now)
+        if self._stop_by is not None and now - self._stop_asked >= STOP_EVERY:
+            self._say_stop(now)
         if now - self._told >= STATUS_EVERY:
             self._tell()
             self._told = now
@@ -396,9 +401,13 @@ class Writer:
             self._ask_to_stop("the writer was terminated")
 
     def _ask_to_stop(self, reason: str) -> None:
-        self._receiver.ask_to_stop()
         self._stop_reason = self._stop_reason or reason
         self._stop_by = time.monotonic() + STOP_GRACE
+        self._say_stop(time.monotonic())
+
+    def _say_stop(self, now: float) -> None:
+        self._stop_asked = now
+        self._receiver.ask_to_stop()
 
     def _begin_sync(self, now: float) -> None:
         """Begin a sync; one that finds nothing new stays due."""

@@ -74,6 +74,20 @@ def test_an_early_end_keeps_what_came_and_says_why(tmp_path: Path, end: str) -> 
     assert state["reason"].decode() == reason
 
 
+def test_a_sender_that_was_not_there_hears_of_the_stop_later(tmp_path: Path) -> None:
+    with running_writer(tmp_path, FORMAT) as writer:
+        writer.order(Command(command="stop", reason="the session is over"))
+        time.sleep(0.3)
+        sender = writer.sender()
+        sender.offer(block(0))
+        deliver(sender)
+        assert writer.wait_for_end().reason == "the session is over"
+        assert sender.ended
+        sender.close()
+    with h5py.File(writer.path) as file:
+        assert file["acquisition/s/data"].shape == (10, 4)
+
+
 def test_gaps_restarts_and_repeats_are_accounted(tmp_path: Path) -> None:
     with running_writer(tmp_path, FORMAT) as writer:
         sender = writer.sender()
