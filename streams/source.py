@@ -259,7 +259,9 @@ def main() -> int:
     die_with_parent(spec.parent)
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     control = Control(context, spec.control, f"source:{spec.device}")
-    return run_process(lambda: Source(spec, context, control, term).run(), control)
+    code = run_process(lambda: Source(spec, context, control, term).run(), control)
+    context.destroy(linger=1000)  # a source that has failed may leave a socket open
+    return code
 
 
 if __name__ == "__main__":
