@@ -21,7 +21,8 @@ from benchmarks.workload import KEY, STREAM, Workload, filling
 from rigd.config.dump import dump_session
 from rigd.config.paths import SessionPaths
 from rigd.config.session import Session
-from rigd.daemon.session_record import SessionRecord, StreamRecord
+from rigd.daemon.session_record import SessionRecord
+from rigd.daemon.stream_record import StreamRecord
 
 TITLE = "finalize, 2 GB"
 

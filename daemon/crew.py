@@ -22,7 +22,7 @@ from rigd.daemon.participants import (
 from rigd.daemon.processes import Exited, Processes, Said
 from rigd.daemon.restart_policy import RestartPolicy
 from rigd.daemon.session_events import Audience, Level
-from rigd.daemon.session_record import StreamRecord
+from rigd.daemon.stream_record import StreamRecord
 from rigd.streams.block import StreamFormat
 from rigd.streams.continuity import EPOCHS_OF_A_RUN
 from rigd.streams.messages import (

@@ -11,11 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rigd.daemon.quantities import size_text, time_text
-from rigd.daemon.session_record import StreamRecord
+from rigd.daemon.stream_record import StreamRecord
 from rigd.streams.block import StreamFormat
-from rigd.streams.room import EXTENT_BYTES, StreamRoom, stored_row_bytes, tiles
+from rigd.streams.room import (
+    EXTENT_BYTES,
+    StreamRoom,
+    step_of,
+    stored_row_bytes,
+    tiles,
+)
 from rigd.streams.stream_layout import StreamLayout
-from rigd.streams.stream_reserve import step_of
 
 UNPLANNED = 60.0
 """Seconds that there has to be room for where no duration is planned."""

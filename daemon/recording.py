@@ -46,10 +46,11 @@ from rigd.daemon.session_folder import (
 )
 from rigd.daemon.session_lock import SessionLock
 from rigd.daemon.session_log import SessionLog
-from rigd.daemon.session_record import SessionRecord, StreamRecord
+from rigd.daemon.session_record import SessionRecord
 from rigd.daemon.session_start import read_clocks, software_versions, stream_key
 from rigd.daemon.session_state import FIRST, Event, State, next_state
 from rigd.daemon.session_summary import read_step, read_summary
+from rigd.daemon.stream_record import StreamRecord
 from rigd.streams.block import StreamFormat
 from rigd.streams.messages import Notice
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from rigd.daemon.session_record import StreamRecord
+from rigd.daemon.stream_record import StreamRecord
 from rigd.streams.durable_stream import journal_path
 from rigd.streams.journal import Recovered
 from rigd.streams.journal_file import JournalError

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import ceil, prod
 
+from rigd.streams.block import StreamFormat
 from rigd.streams.stream_layout import DatasetLayout, StreamLayout
 
 METADATA_BYTES = 256 * 1024
@@ -23,6 +24,15 @@ TIME_BYTES = 8
 
 CLOCK_BYTES = 80
 """The clock readings of a block in the session file."""
+
+LEAST_STEP, MOST_STEP = 64 * 1024, 8 * 2**20
+"""Bytes that are set aside together: those of a second, within these bounds."""
+
+
+def step_of(stream_format: StreamFormat) -> int:
+    """Bytes by which a reserve goes ahead of what is needed at the moment."""
+    rate = stream_format.rate or 0.0
+    return min(MOST_STEP, max(LEAST_STEP, int(rate * stream_format.row_bytes)))
 
 
 def tiles(layout: DatasetLayout) -> int:

@@ -9,17 +9,8 @@ from pathlib import Path
 
 from rigd.streams.block import StreamFormat
 from rigd.streams.reserve import SUFFIX, HeldSpace, Reserve
-from rigd.streams.room import StreamRoom
+from rigd.streams.room import LEAST_STEP, StreamRoom, step_of
 from rigd.streams.stream_layout import StreamLayout
-
-LEAST_STEP, MOST_STEP = 64 * 1024, 8 * 2**20
-"""Bytes that are set aside together: those of a second, within these bounds."""
-
-
-def step_of(stream_format: StreamFormat) -> int:
-    """Bytes by which a reserve goes ahead of what is needed at the moment."""
-    rate = stream_format.rate or 0.0
-    return min(MOST_STEP, max(LEAST_STEP, int(rate * stream_format.row_bytes)))
 
 
 def held_path(stream_file: Path) -> Path:

@@ -13,7 +13,7 @@ import numpy as np
 
 from rigd.daemon.disk import UNPLANNED, StreamNeed, stream_need
 from rigd.daemon.manifest import Manifest, StreamManifest
-from rigd.daemon.session_record import StreamRecord
+from rigd.daemon.stream_record import StreamRecord
 from rigd.daemon.verify import verify
 from rigd.streams.block import StreamFormat
 from tests.support.laboratory import Laboratory, Run

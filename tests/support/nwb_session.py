@@ -13,7 +13,8 @@ from rigd.config.paths import SessionPaths
 from rigd.config.session import Session
 from rigd.daemon.prepare import prepare
 from rigd.daemon.session_file import StreamEntry, build_session_file
-from rigd.daemon.session_record import SessionRecord, StreamRecord
+from rigd.daemon.session_record import SessionRecord
+from rigd.daemon.stream_record import StreamRecord
 from rigd.streams.block import StreamFormat
 from rigd.streams.ledger import ENDED_REGULARLY, STATE_DTYPE, Ledger
 from rigd.streams.stream_layout import StreamLayout

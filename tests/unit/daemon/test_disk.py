@@ -13,7 +13,7 @@ from rigd.daemon.disk import (
     shortage,
     stream_need,
 )
-from rigd.daemon.session_record import StreamRecord
+from rigd.daemon.stream_record import StreamRecord
 from rigd.streams.block import StreamFormat
 
 MB = 1_000_000
