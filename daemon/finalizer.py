@@ -38,7 +38,7 @@ from rigd.daemon.rescue import Told, rescue
 from rigd.daemon.seal import seal
 from rigd.daemon.session_file import SessionFileError, build_session_file
 from rigd.daemon.session_lock import SessionBusyError, lock_as_helper
-from rigd.daemon.session_record import SessionRecord, StreamRecord
+from rigd.daemon.session_record import SessionRecord
 from rigd.daemon.stream_entry import Arrays, StreamEntry
 from rigd.daemon.stream_findings import (
     Findings,
@@ -47,6 +47,7 @@ from rigd.daemon.stream_findings import (
     with_coverage,
     with_rescue,
 )
+from rigd.daemon.stream_record import StreamRecord
 from rigd.daemon.verdict import (
     Judgement,
     Verdict,
@@ -410,7 +411,7 @@ def _stream_manifest(
             "rows": found.facts.ledger.received,
             "first_time": found.first_time,
             "last_time": found.last_time,
-            "ledger": LedgerEntry.of(found.facts.ledger),
+            "ledger": LedgerEntry.of(found.facts.ledger, found.lost, entry.rate),
             "axis": found.times.clock.axis,
             "alignment": [
                 AlignmentEntry.of(epoch, fit)

@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError
 from rigd.config.base import Model
 from rigd.daemon.seal import make_read_only
 from rigd.daemon.session_record import write_whole
+from rigd.daemon.stream_entry import LostTime
 from rigd.daemon.verdict import Verdict
 from rigd.streams.clock_map import Axis, Fit, Mode
 from rigd.streams.journal import Recovered
@@ -24,7 +25,6 @@ from rigd.streams.ledger import (
     ENDED_WITH_REASON,
     RUNNING,
     Ledger,
-    LostInterval,
 )
 
 End = Literal["not closed", "regular", "early"]
@@ -106,16 +106,27 @@ class LostEntry(Model):
     """Number of times the device's counter had started anew."""
     cause: str
     """One of `rigd.streams.ledger.CAUSES`."""
+    start: float | None = None
+    """Since when they are missing, session seconds; none: not known."""
+    stop: float | None = None
+    """Until when they are missing, session seconds; none: not known."""
+    estimate: int | None = None
+    """Samples that an outage (`count` 0) has taken, by its length and the nominal rate.
+    Nobody counted them, so they are not among the lost. None: counted, or unknown."""
 
     @classmethod
-    def of(cls, lost: LostInterval) -> "LostEntry":
-        """Make the entry of an interval."""
+    def of(cls, lost: LostTime, rate: float | None) -> "LostEntry":
+        """Make the entry of an interval of a stream of the nominal `rate`, Hz."""
+        interval = lost.interval
         return cls(
-            first=lost.first,
-            count=lost.count,
-            row=lost.row,
-            epoch=lost.epoch,
-            cause=lost.cause,
+            first=interval.first,
+            count=interval.count,
+            row=interval.row,
+            epoch=interval.epoch,
+            cause=interval.cause,
+            start=lost.start,
+            stop=lost.stop,
+            estimate=lost.estimate(rate),
         )
 
 
@@ -144,8 +155,17 @@ class LedgerEntry(Model):
     """The first of them, at most 1000."""
 
     @classmethod
-    def of(cls, ledger: Ledger) -> "LedgerEntry":
-        """Make the entry of a ledger."""
+    def of(
+        cls, ledger: Ledger, lost: Sequence[LostTime], rate: float | None
+    ) -> "LedgerEntry":
+        """Make the entry of a ledger.
+
+        Args:
+            ledger: The account.
+            lost: Its intervals, with their times.
+            rate: Nominal rate of the stream, Hz; None: event-like or unknown.
+
+        """
         return cls(
             expected=ledger.expected,
             received=ledger.received,
@@ -156,7 +176,7 @@ class LedgerEntry(Model):
             ended=ENDS[ledger.ended],
             reason=ledger.reason,
             interval_count=len(ledger.intervals),
-            intervals=[LostEntry.of(i) for i in ledger.intervals[:INTERVALS_LISTED]],
+            intervals=[LostEntry.of(one, rate) for one in lost[:INTERVALS_LISTED]],
         )
 
 

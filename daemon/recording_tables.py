@@ -1,7 +1,7 @@
 """How a recording went, as objects of the session file.
 
-The processing module `recording` holds the tables `verdict`, `ledger` and `alignment`;
-lost intervals are the file's `invalid_times`.
+The processing module `recording` holds the tables `verdict`, `ledger`, `lost` and
+`alignment`; lost intervals whose times are known are the file's `invalid_times`, too.
 """
 
 import math
@@ -11,7 +11,7 @@ from typing import Any
 from hdmf.common import DynamicTable, VectorData
 from pynwb import NWBFile
 
-from rigd.daemon.stream_entry import StreamEntry
+from rigd.daemon.stream_entry import LostTime, StreamEntry
 from rigd.streams.clock_map import Fit
 from rigd.streams.ledger import (
     ENDED_REGULARLY,
@@ -48,6 +48,18 @@ _LEDGER = {
     "end": "regular, early, not closed, or unknown",
     "reason": "why it ended early, or why its file is not linked",
 }
+_LOST = {
+    "stream": "name of the stream",
+    "first": "index of the first sample that is missing",
+    "count": "samples that are missing; 0: an outage, nobody counted them",
+    "row": "row of the data before which they are missing",
+    "epoch": "number of times the device's counter had started anew",
+    "cause": "why they are missing",
+    "start": "since when, session seconds; NaN: unknown",
+    "stop": "until when, session seconds; NaN: unknown",
+    "estimate": "samples that an outage has taken, by its length and the nominal rate; "
+    "not counted as lost; -1: counted, or unknown",
+}
 _ALIGNMENT = {
     "stream": "name of the stream",
     "epoch": "number of times the device's counter had started anew",
@@ -74,6 +86,7 @@ def add_recording(
     )
     verdicts = [{"verdict": verdict, "reason": text} for text in reasons or [""]]
     ledgers = [_ledger_row(entry) for entry in entries]
+    lost = [_lost_row(entry, one) for entry in entries for one in entry.lost]
     fits = [
         _alignment_row(entry.name, epoch, fit)
         for entry in entries
@@ -82,6 +95,7 @@ def add_recording(
     for name, text, columns, rows in (
         ("verdict", "What the session says of itself", _VERDICT, verdicts),
         ("ledger", "What came, what was lost, per stream", _LEDGER, ledgers),
+        ("lost", "Which samples are missing, and when", _LOST, lost),
         ("alignment", "How times were made, per stream and epoch", _ALIGNMENT, fits),
     ):
         if rows:
@@ -125,6 +139,22 @@ def _counts(ledger: Ledger | None) -> dict[str, int]:
     return {name: getattr(ledger, name) for name in names}
 
 
+def _lost_row(entry: StreamEntry, lost: LostTime) -> dict[str, Any]:
+    interval = lost.interval
+    estimate = lost.estimate(entry.record.stream_format.rate)
+    return {
+        "stream": entry.name,
+        "first": interval.first,
+        "count": interval.count,
+        "row": interval.row,
+        "epoch": interval.epoch,
+        "cause": interval.cause,
+        "start": _or_nan(lost.start),
+        "stop": _or_nan(lost.stop),
+        "estimate": UNKNOWN_COUNT if estimate is None else estimate,
+    }
+
+
 def _alignment_row(stream: str, epoch: int, fit: Fit) -> dict[str, Any]:
     return {
         "stream": stream,
@@ -144,8 +174,13 @@ def _or_nan(value: float | None) -> float:
 
 def _add_invalid_times(nwbfile: NWBFile, entries: Sequence[StreamEntry]) -> None:
     """Add the lost intervals of all streams, in order of time."""
-    lost = [(one, entry.name) for entry in entries for one in entry.lost]
-    for one, stream in sorted(lost, key=lambda pair: (pair[0].start, pair[1])):
+    lost = [
+        (one.start, one.stop, entry.name, one.interval.cause)
+        for entry in entries
+        for one in entry.lost
+        if one.start is not None and one.stop is not None
+    ]
+    for start, stop, stream, cause in sorted(lost):
         nwbfile.add_invalid_time_interval(
-            start_time=one.start, stop_time=one.stop, tags=[stream, one.cause]
+            start_time=start, stop_time=stop, tags=[stream, cause]
         )

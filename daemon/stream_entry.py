@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy.typing as npt
 
-from rigd.daemon.session_record import StreamRecord
+from rigd.daemon.stream_record import StreamRecord
 from rigd.streams.clock_map import Fit
-from rigd.streams.ledger import Ledger
+from rigd.streams.ledger import Ledger, LostInterval
 
 Arrays = Iterable[npt.NDArray[Any]]
 """The rows of a dataset, array by array, in order."""
@@ -16,11 +16,22 @@ Arrays = Iterable[npt.NDArray[Any]]
 
 @dataclass(frozen=True)
 class LostTime:
-    """From when to when (session seconds) samples are missing, and why."""
+    """From when to when samples are missing, in session seconds; None: not known."""
 
-    start: float
-    stop: float
-    cause: str
+    interval: LostInterval
+    start: float | None
+    stop: float | None
+
+    def estimate(self, rate: float | None) -> int | None:
+        """Samples that an outage has taken, by its length and the nominal rate.
+
+        None where they were counted, so that no estimate is needed, or can't be told.
+        """
+        if not self.interval.is_outage or rate is None:
+            return None
+        if self.start is None or self.stop is None:
+            return None
+        return max(0, round((self.stop - self.start) * rate) - 1)
 
 
 @dataclass(frozen=True)

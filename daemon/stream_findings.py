@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rigd.daemon.rescue import Rescue
-from rigd.daemon.session_record import StreamRecord
 from rigd.daemon.stream_entry import LostTime
+from rigd.daemon.stream_record import StreamRecord
 from rigd.daemon.stream_times import StreamTimes, stream_clock
 from rigd.daemon.verdict import StreamFacts
 from rigd.streams.clock_map import Axis, Fit
@@ -85,9 +85,11 @@ def _found(
     ledger = reader.ledger()
     ends = times.at(reader, [0, reader.rows - 1])
     by_row_times = times.clock.axis is Axis.DEVICE
+    lost = times.lost(reader, ledger.intervals)
     facts = StreamFacts(
         ledger,
         event_like=event_like,
+        outage_seconds=_outage_seconds(lost),
         contradictions=tuple(reader.contradictions()),
         alignment_error=times.clock.error,
         untimed=reader.untimed_rows() if by_row_times else 0,
@@ -98,7 +100,16 @@ def _found(
         first_time=ends.get(0),
         last_time=ends.get(reader.rows - 1),
         host_span=reader.block_span(),
-        lost=times.lost(reader, ledger.intervals),
+        lost=lost,
+    )
+
+
+def _outage_seconds(lost: list[LostTime]) -> float:
+    """Add up how long the outages were of which the times are known."""
+    return sum(
+        one.stop - one.start
+        for one in lost
+        if one.interval.is_outage and one.start is not None and one.stop is not None
     )
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from rigd.daemon.session_record import StreamRecord
 from rigd.daemon.stream_entry import LostTime
+from rigd.daemon.stream_record import StreamRecord
 from rigd.streams.clock_evidence import (
     Anchors,
     device_anchors,
@@ -72,8 +72,7 @@ class StreamTimes:
         """From when to when samples are missing.
 
         By sample index where times come from it; else, and where nobody counted what
-        is missing, between the rows on both sides. Intervals for which no time is known
-        are left out.
+        is missing, between the rows on both sides.
         """
         by_sample = self.clock.axis is Axis.SAMPLE
         between = [i for i in intervals if i.is_outage or not by_sample]
@@ -86,9 +85,10 @@ class StreamTimes:
             for interval in intervals
         ]
         return [
-            LostTime(start, stop, interval.cause)
-            for interval, (start, stop) in zip(intervals, spans, strict=True)
+            LostTime(interval, start, stop)
             if start is not None and stop is not None and start <= stop
+            else LostTime(interval, None, None)
+            for interval, (start, stop) in zip(intervals, spans, strict=True)
         ]
 
     def _lost_samples(self, lost: LostInterval) -> tuple[float | None, float | None]:

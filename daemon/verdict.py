@@ -50,6 +50,7 @@ class StreamFacts:
         ends_early: Seconds from its end to the end of the last stream.
         alignment_error: Estimated error of its times, s; None if unknown.
         untimed: Rows without a time.
+        outage_seconds: Seconds in which nobody counted samples, as far as known.
 
     """
 
@@ -62,6 +63,7 @@ class StreamFacts:
     ends_early: float = 0.0
     alignment_error: float | None = None
     untimed: int = 0
+    outage_seconds: float = 0.0
 
 
 Finding = tuple[Verdict, str]
@@ -157,8 +159,9 @@ def _of_losses(facts: StreamFacts, ledger: Ledger) -> Iterator[Finding]:
         causes = ", ".join(dict.fromkeys(outage.cause for outage in ledger.outages))
         yield (
             Verdict.DEGRADED,
-            f"interrupted {len(ledger.outages)} times ({causes}): nobody counted how "
-            "many samples are missing there",
+            f"interrupted {len(ledger.outages)} times ({causes}) for "
+            f"{facts.outage_seconds:.3g} s in all: nobody counted how many samples are "
+            "missing there",
         )
     for contradiction in facts.contradictions:
         yield Verdict.DEGRADED, contradiction

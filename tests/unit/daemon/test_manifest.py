@@ -14,6 +14,7 @@ from rigd.daemon.manifest import (
     ManifestError,
     StreamManifest,
 )
+from rigd.daemon.stream_entry import LostTime
 from rigd.daemon.verdict import Verdict
 from rigd.streams.clock_map import Axis, Fit, Mode
 from rigd.streams.ledger import ENDED_WITH_REASON, Ledger, LostInterval
@@ -21,6 +22,7 @@ from rigd.streams.ledger import ENDED_WITH_REASON, Ledger, LostInterval
 
 def make_manifest(verdict: Verdict = Verdict.DEGRADED) -> Manifest:
     lost = LostInterval(5, 3, 5, 0, "device")
+    times = [LostTime(lost, 0.2, 0.3)]
     ledger = Ledger(97, 3, 1, 2, (lost,), ENDED_WITH_REASON, "cable")
     fit = Fit(Mode.NOMINAL, 1, None, 0.0, 0.0, None)
     return Manifest(
@@ -40,7 +42,7 @@ def make_manifest(verdict: Verdict = Verdict.DEGRADED) -> Manifest:
                 rows=97,
                 first_time=1.0,
                 last_time=None,
-                ledger=LedgerEntry.of(ledger),
+                ledger=LedgerEntry.of(ledger, times, 30000.0),
                 axis=Axis.SAMPLE,
                 alignment=[AlignmentEntry.of(0, fit)],
             ),
@@ -80,12 +82,15 @@ def test_the_account_adds_up_and_says_why() -> None:
     assert ledger is not None
     assert ledger.expected == ledger.received + ledger.lost == 100
     assert ledger.lost_by_cause == {"device": 3}
+    (lost,) = ledger.intervals
+    assert (lost.first, lost.count, lost.start, lost.stop) == (5, 3, 0.2, 0.3)
     assert (ledger.ended, ledger.reason) == ("early", "cable")
 
 
 def test_very_many_intervals_are_counted_but_not_all_listed() -> None:
     many = tuple(LostInterval(i, 1, i, 0, "device") for i in range(1500))
-    entry = LedgerEntry.of(Ledger(0, 1500, 0, 0, many, 0, ""))
+    times = [LostTime(one, None, None) for one in many]
+    entry = LedgerEntry.of(Ledger(0, 1500, 0, 0, many, 0, ""), times, None)
     assert entry.interval_count == 1500
     assert len(entry.intervals) == INTERVALS_LISTED
 

@@ -20,7 +20,7 @@ from rigd.daemon.session_file import (
     build_session_file,
 )
 from rigd.streams.clock_map import Fit, Mode
-from rigd.streams.ledger import ENDED_WITH_REASON, Ledger
+from rigd.streams.ledger import ENDED_WITH_REASON, Ledger, LostInterval
 from tests.support.nwb_session import (
     FORMATS,
     OFFSET,
@@ -123,7 +123,11 @@ def test_losses_and_faults_stand_in_the_tables(tmp_path: Path) -> None:
     ap, analog, wheel = stream_entries(record, counts)
     ledger = Ledger(50, 7, 1, 2, (), ENDED_WITH_REASON, "unplugged")
     fit = Fit(Mode.LINE, 12, 4.5, 1e-5, 1e-4, None)
-    lost = (LostTime(0.3, 0.4, "device"), LostTime(0.1, 0.2, "ring full"))
+    lost = (
+        LostTime(LostInterval(9, 7, 5, 0, "device"), 0.3, 0.4),
+        LostTime(LostInterval(4, 0, 4, 0, "source down"), 0.1, 0.2),
+        LostTime(LostInterval(0, 2, 0, 1, "late"), None, None),
+    )
     entries = [
         replace(
             ap, ledger=ledger, fits={0: fit, 1: fit}, lost=lost, verdict="degraded"
@@ -156,8 +160,14 @@ def test_losses_and_faults_stand_in_the_tables(tmp_path: Path) -> None:
         assert list(invalid["start_time"]) == [0.1, 0.3]
         assert list(invalid["stop_time"]) == [0.2, 0.4]
         assert [list(tags) for tags in invalid["tags"]] == [
-            ["ap", "ring full"], ["ap", "device"],
+            ["ap", "source down"], ["ap", "device"],
         ]  # fmt: skip
+        table = module["lost"].to_dataframe()
+        assert list(table["count"]) == [7, 0, 2]
+        assert list(table["start"].fillna(-1)) == [0.3, 0.1, -1]
+        rate = ap.record.stream_format.rate
+        assert rate is not None
+        assert list(table["estimate"]) == [-1, round(0.1 * rate) - 1, -1]
 
 
 def test_streams_without_a_row_are_there_and_empty(tmp_path: Path) -> None:

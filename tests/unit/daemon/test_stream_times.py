@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rigd.daemon.session_record import StreamRecord
+from rigd.daemon.stream_entry import LostTime
+from rigd.daemon.stream_record import StreamRecord
 from rigd.daemon.stream_times import StreamTimes, stream_clock
 from rigd.streams.block import NO_TIME, StreamFormat
 from rigd.streams.clock_map import Axis
@@ -69,7 +70,7 @@ def test_a_regular_stream_is_timed_by_its_sample_index(tmp_path: Path) -> None:
         check(times, Axis.SAMPLE, [0.02, 0.04, 0.06, 0.08, 0.1])
         (lost,) = times.lost(reader, LOST)
         assert (lost.start, lost.stop) == pytest.approx((1.02, 1.22))
-        assert lost.cause == "device"
+        assert lost.interval is LOST[0]
         assert times.at(reader, [49, 50]) == pytest.approx({49: 1.0, 50: 1.22})
 
 
@@ -88,7 +89,8 @@ def test_a_row_without_a_time_has_none(tmp_path: Path) -> None:
     with reader:
         check(times, Axis.DEVICE, [0.02, np.nan, 0.06, 0.08, 0.1])
         assert times.at(reader, [1, -1, 10**6]) == {1: None}
-        assert times.lost(reader, (LostInterval(0, 1, 2, 0, "device"),)) == []
+        unknown = LostInterval(0, 1, 2, 0, "device")
+        assert times.lost(reader, (unknown,)) == [LostTime(unknown, None, None)]
 
 
 def test_a_regular_stream_whose_device_gave_no_times_is_timed_by_its_sample_index(
@@ -116,7 +118,7 @@ def test_a_stream_without_rows_has_no_times(
         assert list(times.all()) == []
         assert times.clock.fits == {}
         assert times.at(reader, [0, -1]) == {}
-        assert times.lost(reader, LOST) == []
+        assert times.lost(reader, LOST) == [LostTime(LOST[0], None, None)]
 
 
 def test_an_outage_lasts_from_the_row_before_to_the_row_after(tmp_path: Path) -> None:
@@ -127,5 +129,7 @@ def test_an_outage_lasts_from_the_row_before_to_the_row_after(tmp_path: Path) ->
         found, beside = times.lost(reader, (outage, counted))
         ends = times.at(reader, [49, 50])
     assert (found.start, found.stop) == (ends[49], ends[50])
-    assert found.stop - found.start == pytest.approx(11 / RATE, abs=1e-3)
-    assert beside.stop - beside.start == pytest.approx(10 / RATE, abs=1e-3)
+    assert found.estimate(RATE) == 10
+    assert found.estimate(None) is None
+    assert (beside.start, beside.stop) == pytest.approx((1.02, 1.22), abs=1e-3)
+    assert beside.estimate(RATE) is None

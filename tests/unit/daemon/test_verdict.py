@@ -63,8 +63,8 @@ def ledger(**changes: Any) -> StreamFacts:
             ledger(intervals=(LostInterval(500, 0, 500, 0, "source down"),)),
             D,
             [
-                "interrupted 1 times (source down): nobody counted how many samples "
-                "are missing there"
+                "interrupted 1 times (source down) for 0 s in all: nobody counted how "
+                "many samples are missing there"
             ],
         ),
         (
