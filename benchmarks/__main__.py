@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import disk, finalize, many, pipeline, steady
+from benchmarks import disk, finalize, journal, many, pipeline, soak, steady
 from benchmarks.bench import Bench
 from benchmarks.machine import ForeignLoad, description, file_system
 from benchmarks.report import Row, table
@@ -22,6 +22,8 @@ BENCHMARKS: dict[str, Callable[[Bench], list[Row]]] = {
     "many": many.measure,
     "disk": disk.measure,
     "finalize": finalize.measure,
+    "journal": journal.measure,
+    "soak": soak.measure,
 }
 
 RESULTS = Path(__file__).with_name("RESULTS.md")

@@ -9,7 +9,7 @@ from typing import Self, TypeVar
 from benchmarks.machine import cpu_seconds
 from rigd.config.base import Model
 
-LIFETIME = 120
+LIFETIME = 900
 """Seconds after which a child of a benchmark ends itself: its partner has died."""
 
 Answer = TypeVar("Answer", bound=Model)
