@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 from rigd.config.base import Model, entries
 from rigd.config.catalogue import Catalogue, UnknownDriverError
 from rigd.config.clocks import Realignment, clock_misfits
-from rigd.config.document import Document, Location, read_document
+from rigd.config.document import Document, Location, parse_document, read_document
 from rigd.config.electrodes import read_probe_file
 from rigd.config.faults import ConfigurationError, Fault
 from rigd.config.probe import Contact
@@ -36,7 +36,22 @@ def load_session(path: Path | str, catalogue: Catalogue | None = None) -> Sessio
         ConfigurationError: Holds all faults, by place.
 
     """
-    document = read_document(Path(path))
+    return _session(read_document(Path(path)), catalogue)
+
+
+def parse_session(
+    text: str, path: Path | str, catalogue: Catalogue | None = None
+) -> Session:
+    """Read the text of a session file that is said to stand in `path`.
+
+    Raises:
+        ConfigurationError: Holds all faults, by place.
+
+    """
+    return _session(parse_document(Path(path), text), catalogue)
+
+
+def _session(document: Document, catalogue: Catalogue | None) -> Session:
     values, faults = dict(document.values), list(document.repeated)
     if "rig" in values:
         values["rig"], rig_faults = _rig_of_session(document, catalogue)

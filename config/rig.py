@@ -9,6 +9,7 @@ from pydantic import Field, JsonValue, model_validator
 from rigd.config.base import Misfit, MisfitError, Model, entries
 from rigd.config.check import Check, Limits
 from rigd.config.clocks import Clocks, clock_misfits
+from rigd.config.control import Control
 from rigd.config.names import StreamName
 from rigd.config.paths import PathInFile
 from rigd.config.probe import Probe
@@ -61,6 +62,11 @@ class Rig(Model):
     """What is proved before a session starts."""
     limits: Limits = Field(default_factory=Limits)
     """What the processes of a session must be allowed to use."""
+    sessions: PathInFile = Field(default=Path("sessions"), validate_default=True)
+    """Folder of the session files that `rigd serve` starts by name, relative to the
+    YAML file; default `sessions`."""
+    control: Control = Field(default_factory=Control)
+    """Who may talk to `rigd serve`, and where it listens."""
     probes: dict[StreamName, Probe] = Field(default_factory=dict)
     """Probes by name; an `ElectricalSeries` names the one it records from."""
     devices: dict[StreamName, Device] = Field(min_length=1)

@@ -31,6 +31,16 @@ SessionFolder = Annotated[
     ),
 ]
 
+RuntimeDirectory = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Where the sockets of the service are. Default: RIGD_RUNTIME_DIRECTORY, "
+        "RUNTIME_DIRECTORY, or rigd in XDG_RUNTIME_DIR; clients look in "
+        "/run/rigd/_main too.",
+    ),
+]
+
 
 def _duration(text: str) -> float:
     from pydantic import TypeAdapter, ValidationError
@@ -231,6 +241,23 @@ def schema(
     from rigd.daemon import commands
 
     raise typer.Exit(commands.schema(what))
+
+
+@app.command(epilog="Example: rigd serve --rig /etc/rigd/rig.yaml")
+def serve(
+    rig: Annotated[Path, typer.Option(metavar="RIG.yaml", help="The rig file.")] = Path(
+        "/etc/rigd/rig.yaml"
+    ),
+    runtime_directory: RuntimeDirectory = None,
+) -> None:
+    """Run the service: it takes sessions by `rigd start` until it is told to stop.
+
+    SIGTERM (or Ctrl-C) lets the sessions come to their end and finalizes them; SIGHUP
+    reads the rig file again when no session runs.
+    """
+    from rigd.daemon.serve import serve as run
+
+    raise typer.Exit(run(rig, runtime_directory))
 
 
 def main() -> None:

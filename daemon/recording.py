@@ -81,7 +81,10 @@ class NotFinalizedError(Exception):
 
 
 class Recording:
-    """Runs one session in the calling thread (the main one: it starts processes)."""
+    """Runs one session in the calling thread, which starts all its processes.
+
+    `stop`, `abort` and `interrupt` only set flags: any thread may call them.
+    """
 
     def __init__(
         self,
@@ -109,6 +112,8 @@ class Recording:
         root = session.data_root or session.rig.data_root
         self.paths = SessionPaths(root / name, session.subject.id, name)
         self.state = FIRST
+        self.turned = _now()
+        """CLOCK_MONOTONIC (s) at which the loop last went round."""
         self._session = session.model_copy(update={"id": name})
         self._identifier = str(uuid.uuid4())
         self._runtime = runtime
@@ -165,6 +170,11 @@ class Recording:
         """End the recording in good order; before its first sample, do not begin."""
         if self._stop_reason is None:
             self._stop_reason = reason
+
+    def abort(self) -> None:
+        """End without the orderly end; what was written stands."""
+        self.stop("aborted")
+        self._abort = True
 
     def interrupt(self) -> None:
         """Stop like a person at the keyboard: again to be warned, again to abort."""
@@ -399,6 +409,7 @@ class Recording:
 
         """
         while not is_over():
+            self.turned = _now()
             for happening in self._processes.wait(PROGRESS_EVERY):
                 self._take(happening)
             if self.state is State.ARMING and self._stop_reason is not None:

@@ -9,7 +9,8 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import TracebackType
 
-from rigd.streams.file_lock import hold, holder, process_text
+from rigd.daemon.lock_file import HeldError, LockFile
+from rigd.streams.file_lock import holder, process_text
 from rigd.streams.process import die_with_parent
 
 LOCK_NAME = ".lock"
@@ -30,13 +31,17 @@ class SessionLock:
             OSError: The folder can't be written.
 
         """
-        self._path = folder / LOCK_NAME
-        self._descriptor = _take(self._path)
+        try:
+            self._file = LockFile(folder / LOCK_NAME)
+        except HeldError as error:
+            raise SessionBusyError(
+                f"{folder} is in use by {process_text(error.pid)}, which records or "
+                "finalizes it; stop that first, or wait for its end"
+            ) from None
 
     def release(self) -> None:
         """Give the lock back."""
-        self._path.unlink(missing_ok=True)
-        os.close(self._descriptor)
+        self._file.release()
 
     def __enter__(self) -> "SessionLock":
         return self
@@ -48,28 +53,6 @@ class SessionLock:
         trace: TracebackType | None,
     ) -> None:
         self.release()
-
-
-def _take(path: Path) -> int:
-    while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        if not hold(descriptor):
-            os.close(descriptor)
-            raise SessionBusyError(
-                f"{path.parent} is in use by {process_text(holder(path) or 0)}, which "
-                "records or finalizes it; stop that first, or wait for its end"
-            )
-        if _is_at(path, descriptor):
-            return descriptor
-        os.close(descriptor)
-
-
-def _is_at(path: Path, descriptor: int) -> bool:
-    """Whether the file was not removed by its last holder in the meantime."""
-    try:
-        return os.path.samestat(path.stat(), os.fstat(descriptor))
-    except FileNotFoundError:
-        return False
 
 
 def lock_as_helper(folder: Path) -> AbstractContextManager[object]:

@@ -38,6 +38,7 @@ def rig(options: dict[str, JsonValue], conversion: float) -> Rig:
     }
     return Rig(
         data_root=Path("/data"),
+        sessions=Path("/sessions"),
         probes={"p": Probe(electrodes=Grid(count=384, pitch_y=20.0))},
         devices={"d": Device(driver="x", options=options, streams=streams)},
     )

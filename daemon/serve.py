@@ -1,0 +1,58 @@
+"""`rigd serve`: from a rig file to a service that runs until it is told to stop."""
+
+import os
+import signal
+import sys
+from contextlib import closing
+from pathlib import Path
+
+from rigd.config.faults import ConfigurationError
+from rigd.config.load import load_rig
+from rigd.daemon.commands import BAD_CONFIGURATION, FAILED, GOOD
+from rigd.daemon.control import ControlError
+from rigd.daemon.instance_lock import SecondServiceError
+from rigd.daemon.runtime_folder import RuntimeFolderError
+from rigd.daemon.service import Service
+from rigd.daemon.service_folder import service_folder
+from rigd.daemon.service_hooks import Silent
+from rigd.daemon.session_folder import DataRootError, check_data_root
+from rigd.daemon.unix_signals import Signals
+from rigd.streams.registry import InstalledDrivers
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def serve(rig_file: Path, runtime_directory: Path | None) -> int:
+    """Run the service; see `rigd serve --help`.
+
+    Returns 0 after a regular end; 1: it can't work here now; 78: bad configuration,
+    where starting again does not help.
+    """
+    try:
+        _serve(rig_file, runtime_directory)
+    except (ConfigurationError, DataRootError) as error:
+        return _fail(error, BAD_CONFIGURATION)
+    except (SecondServiceError, ControlError, RuntimeFolderError, OSError) as error:
+        return _fail(error, FAILED)
+    return GOOD
+
+
+def _serve(rig_file: Path, runtime_directory: Path | None) -> None:
+    catalogue = InstalledDrivers()
+    rig = load_rig(rig_file, catalogue)
+    check_data_root(rig.data_root)
+    folder = service_folder(os.environ, runtime_directory)
+    with (
+        Signals(SIGNALS) as signals,
+        closing(
+            Service(
+                rig_file, rig, folder=folder, catalogue=catalogue, notifier=Silent()
+            )
+        ) as service,
+    ):
+        service.run(signals)
+
+
+def _fail(error: Exception, code: int) -> int:
+    print(f"rigd: {error}", file=sys.stderr)
+    return code

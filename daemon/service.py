@@ -1,0 +1,429 @@
+"""The service: takes requests, runs sessions, finishes what was begun.
+
+    lock -> finish what an earlier run has left -> ready -> serve -> stop
+
+One loop in the main thread hears requests, signals and the sessions; each session runs
+in a thread of its own (`session_run`). The loop never waits for a session, a device, a
+disk or a client.
+"""
+
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+import structlog
+import zmq
+
+from rigd.config.catalogue import Catalogue
+from rigd.config.faults import ConfigurationError
+from rigd.config.load import load_rig
+from rigd.config.rig import Rig
+from rigd.daemon.control import Control, Letter
+from rigd.daemon.control_protocol import (
+    EVENT,
+    STATE,
+    STATUS,
+    Answer,
+    AnyRequest,
+    MarkRequest,
+    RequestError,
+    Sessions,
+    SessionsRequest,
+    SessionStatus,
+    Started,
+    StartRequest,
+    Status,
+    StatusRequest,
+    Stopped,
+    StopRequest,
+    bad,
+    good,
+    read_request,
+    request_id,
+)
+from rigd.daemon.inbox import Inbox
+from rigd.daemon.instance_lock import lock_for_service
+from rigd.daemon.requested_session import requested_session, session_names
+from rigd.daemon.service_hooks import Notifier
+from rigd.daemon.service_status import service_text
+from rigd.daemon.session_events import (
+    Progress,
+    SessionEvent,
+    StateChanged,
+)
+from rigd.daemon.session_run import News, Over, SessionRun
+from rigd.daemon.session_state import FIRST, State
+from rigd.daemon.unix_signals import Signals
+
+TURN = 0.5
+"""Seconds after which the loop goes round even if nothing happens."""
+
+STATUS_EVERY = 1.0
+"""Seconds between two times that the status is published."""
+
+ENDED_KEPT = 20
+"""Sessions that have ended and are still told of."""
+
+STUCK = 10.0
+"""Seconds without a turn of its loop after which a session counts as stuck."""
+
+EXTENSION = 30.0
+"""Seconds that stopping may take from each turn of the loop on."""
+
+
+LOG = structlog.get_logger("rigd.service")
+
+
+class NotReloadedError(Exception):
+    """The rig file can't be read again now: why."""
+
+
+@dataclass(slots=True)
+class Standing:
+    """A session of this service, as far as it has told of itself."""
+
+    run: SessionRun
+    state: State = FIRST
+    progress: Progress | None = None
+    over: Over | None = None
+    on_recording: list[Callable[[], None]] = field(default_factory=list)
+    """Called once it records."""
+    on_over: list[Callable[[], None]] = field(default_factory=list)
+    """Called once it is over."""
+
+    def status(self) -> SessionStatus:
+        """Say where it stands."""
+        run, over = self.run, self.over
+        return SessionStatus(
+            session=run.session.id,
+            subject=run.session.subject.id,
+            folder=str(run.paths.folder),
+            devices=run.devices,
+            state=self.state,
+            started_utc=run.started.isoformat(timespec="seconds"),
+            progress=self.progress,
+            summary=None if over is None else over.summary,
+            error=None if over is None or not over.error else str(over.error),
+        )
+
+
+class Service:
+    """Runs sessions until told to stop."""
+
+    def __init__(
+        self,
+        rig_file: Path,
+        rig: Rig,
+        *,
+        folder: Path,
+        catalogue: Catalogue,
+        notifier: Notifier,
+    ) -> None:
+        """Take what a service needs for itself alone; nothing runs yet.
+
+        Args:
+            rig_file: Where `rig` was read from; read again on SIGHUP.
+            rig: The checked settings.
+            folder: Runtime directory, for the sockets.
+            catalogue: Knows the options of drivers.
+            notifier: Hears where the service stands.
+
+        Raises:
+            SecondServiceError: Another service works in the folder or the data root.
+            ControlError: The sockets can't be made.
+            OSError: A folder can't be written.
+
+        """
+        self._rig_file = rig_file
+        self._rig = rig
+        self._folder = folder
+        self._catalogue = catalogue
+        self._notifier = notifier
+        self._since = datetime.now(UTC)
+        self._state: Literal["starting", "ready", "stopping"] = "starting"
+        self._sessions: dict[str, Standing] = {}
+        self._ended: deque[SessionStatus] = deque(maxlen=ENDED_KEPT)
+        self._inbox: Inbox[News] = Inbox()
+        self._locks = [lock_for_service(folder), lock_for_service(rig.data_root)]
+        self._control = Control(folder, rig.control.group)
+        self.latest = self.status()
+        """The status as it was last published; never changed, only replaced."""
+        self._published = 0.0
+
+    # --- the loop -----------------------------------------------------------------
+
+    def run(self, signals: Signals) -> None:
+        """Serve until SIGTERM or SIGINT, then let the sessions come to their end."""
+        poller = zmq.Poller()
+        poller.register(self._control.socket, zmq.POLLIN)
+        poller.register(signals.fileno(), zmq.POLLIN)
+        poller.register(self._inbox.fileno(), zmq.POLLIN)
+        self._state = "ready"
+        self._notifier.ready(self.status().text)
+        while not self._is_over:
+            poller.poll(round(1000 * TURN))
+            self._obey(signals)
+            for run, news in self._inbox.take():
+                self._take(self._sessions[run.session.id], news)
+            for letter in self._control.letters():
+                self._answer(letter)
+            self._do_what_is_due()
+
+    @property
+    def _is_over(self) -> bool:
+        return self._state == "stopping" and not self._sessions
+
+    def close(self) -> None:
+        """End all sessions in good order, whatever has happened; give all back."""
+        for standing in self._sessions.values():
+            standing.run.stop("the service ends")
+        for standing in self._sessions.values():
+            standing.run.join()
+        self._control.close()
+        self._inbox.close()
+        for lock in self._locks:
+            lock.release()
+
+    def _obey(self, signals: Signals) -> None:
+        for number in signals.take():
+            if number == signal.SIGHUP:
+                self._reload()
+            else:
+                self._begin_to_stop(signal.Signals(number).name)
+
+    def _begin_to_stop(self, name: str) -> None:
+        """Let all sessions come to their end; asked again, to any end."""
+        abort = self._state == "stopping" and name == "SIGINT"
+        self._state = "stopping"
+        for standing in self._sessions.values():
+            standing.run.stop(f"the service is stopped by {name}", abort=abort)
+        self._notifier.stopping(self.status().text)
+
+    def _reload(self) -> None:
+        """Read the rig file again, if no session runs and it has no fault."""
+        self._notifier.reloading()
+        try:
+            self._rig = self._read_again()
+            LOG.info("rig file read again", rig=str(self._rig_file))
+        except (ConfigurationError, NotReloadedError) as error:
+            LOG.error("rig file not read again", reason=str(error))
+        self._notifier.ready(self.status().text)
+
+    def _read_again(self) -> Rig:
+        if self._sessions:
+            raise NotReloadedError(f"{', '.join(self._sessions)} runs")
+        rig = load_rig(self._rig_file, self._catalogue)
+        if rig.data_root != self._rig.data_root or rig.control != self._rig.control:
+            raise NotReloadedError("`data_root` or `control` has changed: restart rigd")
+        return rig
+
+    def _do_what_is_due(self) -> None:
+        now = time.monotonic()
+        if self._state == "stopping":
+            self._notifier.extend(EXTENSION)
+        if not self._stuck(now):
+            self._notifier.alive()
+        if now - self._published >= STATUS_EVERY:
+            self._published = now
+            self._publish_status()
+
+    def _stuck(self, now: float) -> list[str]:
+        """Name the sessions whose loop stands still."""
+        return [
+            name
+            for name, standing in self._sessions.items()
+            if now - standing.run.turned > STUCK
+        ]
+
+    def _publish_status(self) -> None:
+        self.latest = self.status()
+        self._control.publish(STATUS, "", self.latest)
+        self._notifier.status(self.latest.text)
+
+    # --- what sessions say --------------------------------------------------------
+
+    def _take(self, standing: Standing, news: SessionEvent | Over) -> None:
+        name = standing.run.session.id
+        if isinstance(news, Over):
+            self._take_end(standing, news)
+            return
+        if isinstance(news, Progress):
+            standing.progress = news
+        if isinstance(news, StateChanged):
+            standing.state = news.state
+            if news.state is State.RECORDING:
+                _call_all(standing.on_recording)
+        topic = STATE if isinstance(news, StateChanged) else EVENT
+        self._control.publish(topic, name, news)
+
+    def _take_end(self, standing: Standing, over: Over) -> None:
+        standing.run.join()
+        standing.over = over
+        del self._sessions[standing.run.session.id]
+        self._ended.append(standing.status())
+        _call_all(standing.on_recording)
+        _call_all(standing.on_over)
+
+    # --- requests -----------------------------------------------------------------
+
+    def _answer(self, letter: Letter) -> None:
+        """Carry out a request; what is wrong with it is the reply."""
+        try:
+            request = read_request(letter.message)
+        except RequestError as error:
+            reply = bad(request_id(letter.message), error.error)
+            self._control.reply(letter, reply)
+            return
+        self._finish(letter, request, lambda: self._carry_out(letter, request))
+
+    def _finish(
+        self, letter: Letter, request: AnyRequest, work: Callable[[], Answer | None]
+    ) -> None:
+        """Reply with what `work` gives; None: the reply comes later."""
+        try:
+            answer = work()
+        except RequestError as error:
+            self._control.reply(letter, bad(request.id, error.error))
+            return
+        if answer is not None:
+            self._control.reply(letter, good(request.id, answer))
+
+    def _carry_out(self, letter: Letter, request: AnyRequest) -> Answer | None:
+        if isinstance(request, StatusRequest):
+            return self.status()
+        if isinstance(request, SessionsRequest):
+            return Sessions(sessions=session_names(self._rig.sessions))
+        if isinstance(request, StartRequest):
+            return self._start(letter, request)
+        if isinstance(request, StopRequest):
+            return self._stop(letter, request)
+        return self._mark(request)
+
+    def status(self) -> Status:
+        """Say where the service stands."""
+        sessions = [standing.status() for standing in self._sessions.values()]
+        unfinished: list[str] = []
+        return Status(
+            rigd=version("rigd"),
+            pid=os.getpid(),
+            rig=self._rig.name,
+            data_root=str(self._rig.data_root),
+            data_root_is_there=self._locks[1].is_there,
+            state=self._state,
+            text=service_text(self._state, sessions, unfinished),
+            since_utc=self._since.isoformat(timespec="seconds"),
+            sessions=sessions,
+            ended=list(self._ended),
+            unfinished=unfinished,
+        )
+
+    def _start(self, letter: Letter, request: StartRequest) -> Answer | None:
+        self._refuse_unless_ready()
+        now = datetime.now().astimezone()
+        session = requested_session(request, self._rig, self._catalogue, now)
+        self._refuse_busy_devices(session.rig.devices)
+        if session.id in self._sessions:
+            raise RequestError("invalid session", f"session `{session.id}` runs")
+        run = SessionRun(session, self._folder, self._inbox)
+        standing = Standing(run)
+        self._sessions[session.id] = standing
+        run.start()
+        if not request.wait:
+            return _started(standing)
+        standing.on_recording.append(
+            lambda: self._finish(letter, request, lambda: _started(standing))
+        )
+        return None
+
+    def _refuse_unless_ready(self) -> None:
+        if self._state == "stopping":
+            raise RequestError("stopping", "the service is stopping")
+        if not self._locks[1].is_there:
+            raise RequestError(
+                "data root",
+                f"the data root {self._rig.data_root} is not the folder that the "
+                "service was started with: its disk is gone; mount it again",
+            )
+
+    def _refuse_busy_devices(self, devices: Mapping[str, object]) -> None:
+        for name, standing in self._sessions.items():
+            busy = [device for device in standing.run.devices if device in devices]
+            if busy:
+                raise RequestError(
+                    "device busy",
+                    f"device {', '.join(f'`{device}`' for device in busy)} is used by "
+                    f"session `{name}`, which is {standing.state}; stop that first: "
+                    f"rigd stop {name}",
+                )
+
+    def _stop(self, letter: Letter, request: StopRequest) -> Answer | None:
+        (standing,) = self._chosen(request.session, "to stop")
+        standing.run.stop("stopped on request", abort=request.abort)
+        if not request.wait:
+            return _stopped(standing)
+        standing.on_over.append(
+            lambda: self._finish(letter, request, lambda: _stopped(standing))
+        )
+        return None
+
+    def _mark(self, request: MarkRequest) -> Answer:
+        raise RequestError("mark", "there are no marks yet")
+
+    def _chosen(self, name: str | None, what: str) -> list[Standing]:
+        """Return the session that is meant, or the only one."""
+        if not self._sessions:
+            raise RequestError("idle", f"no session runs: there is nothing {what}")
+        running = ", ".join(f"`{known}`" for known in self._sessions)
+        if name is None and len(self._sessions) > 1:
+            raise RequestError("ambiguous", f"name one of the sessions: {running}")
+        name = next(iter(self._sessions)) if name is None else name
+        if name not in self._sessions:
+            raise RequestError(
+                "unknown session", f"no session `{name}` runs; there is {running}"
+            )
+        return [self._sessions[name]]
+
+
+def _call_all(reactions: list[Callable[[], None]]) -> None:
+    due, reactions[:] = list(reactions), []
+    for react in due:
+        react()
+
+
+def _started(standing: Standing) -> Started:
+    """Say that it runs.
+
+    Raises:
+        RequestError: It does not.
+
+    """
+    over = standing.over
+    if over is not None and over.summary is None:
+        raise RequestError("not started", str(over.error))
+    return Started(
+        session=standing.run.session.id, folder=str(standing.run.paths.folder)
+    )
+
+
+def _stopped(standing: Standing) -> Stopped:
+    """Say what became of it.
+
+    Raises:
+        RequestError: It was not finalized.
+
+    """
+    over = standing.over
+    if over is not None and over.error is not None:
+        raise RequestError("internal", str(over.error))
+    return Stopped(
+        session=standing.run.session.id,
+        folder=str(standing.run.paths.folder),
+        summary=None if over is None else over.summary,
+    )

@@ -1,0 +1,91 @@
+"""A running service, for system tests."""
+
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+from ruamel.yaml import YAML
+
+from rigd.daemon.client import Client, NoServiceError
+from rigd.daemon.control_protocol import Status
+from tests.support.laboratory import Laboratory, Run
+
+READY_LIMIT = 30.0
+"""Seconds that a service may take until it listens, on a busy machine."""
+
+COUNT = {
+    "options": {"signal": "counter", "channels": 4, "rate": 1000, "dtype": "int32"}
+}
+
+BOX: dict[str, Any] = {"driver": "simulated", "streams": {"count": COUNT}}
+"""A simulated device with one stream."""
+
+
+@dataclass
+class Served:
+    """A laboratory in which a service runs."""
+
+    laboratory: Laboratory
+    run: Run
+    runtime: Path
+
+    @classmethod
+    def start(
+        cls, laboratory: Laboratory, devices: dict[str, Any], **rig: Any
+    ) -> "Served":
+        """Write a rig file and start a service on it; returns when it is ready."""
+        path = write_rig(laboratory, devices, **rig)
+        served = cls.begin(laboratory, path)
+        served.status()
+        return served
+
+    @classmethod
+    def begin(cls, laboratory: Laboratory, rig: Path) -> "Served":
+        """Start a service; nobody waits for it."""
+        run = laboratory.start("serve", "--rig", rig)
+        return cls(laboratory, run, laboratory.runtime / "rigd")
+
+    def client(self) -> Client:
+        """Connect, as soon as it listens."""
+        deadline = time.monotonic() + READY_LIMIT
+        while True:
+            try:
+                return Client(self.runtime)
+            except NoServiceError:
+                assert self.run.popen.poll() is None, self.run.popen.communicate()[1]
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+
+    def status(self) -> Status:
+        """Ask where it stands."""
+        with self.client() as client:
+            return client.status()
+
+    @property
+    def process(self) -> psutil.Process:
+        """The service itself."""
+        return psutil.Process(self.run.popen.pid)
+
+    def end(self, limit: float = 60.0) -> int:
+        """Stop it in good order; return its exit code."""
+        self.run.popen.terminate()
+        return self.wait(limit)
+
+    def wait(self, limit: float = 60.0) -> int:
+        """Wait for its end; return its exit code."""
+        try:
+            self.run.popen.communicate(timeout=limit)
+        except subprocess.TimeoutExpired as error:
+            raise AssertionError("the service does not end") from error
+        return self.run.popen.returncode
+
+
+def write_rig(laboratory: Laboratory, devices: dict[str, Any], **rig: Any) -> Path:
+    """Write `rig.yaml`."""
+    path = laboratory.folder / "rig.yaml"
+    values = {"name": "bench", "data_root": "data", "devices": devices, **rig}
+    YAML(typ="safe", pure=True).dump(values, path)
+    return path
