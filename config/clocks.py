@@ -55,6 +55,13 @@ class SyncLine(Model):
     period: Seconds | None = Field(default=None, gt=0)
     """Interval of the pulses where they are regular; default: random or unknown."""
 
+    resolution: Seconds | None = Field(default=None, gt=0)
+    """Time in which an edge can have been, where hardware latches it or is slower;
+    default: a sample, or 1 us of events."""
+    delay: SignedSeconds = 0.0
+    """Constant time from the edge on the line to where the device sees it (filters,
+    optics); subtracted. Default 0 s."""
+
     @model_validator(mode="after")
     def _is_of_one_kind(self) -> "SyncLine":
         if self.line is not None and self.threshold is not None:
@@ -86,13 +93,15 @@ class DeviceClock(Model):
     from there. Default: unknown, and so an error of that size stays."""
     tolerance: Seconds | None = Field(default=None, gt=0)
     """Largest error of times that counts as aligned; default: that of the session."""
-    max_drift_ppm: float = Field(default=150.0, gt=0, le=1e5, allow_inf_nan=False)
+    max_drift_ppm: float = Field(default=500.0, gt=0, le=1e5, allow_inf_nan=False)
     """A clock that seems to be further from its nominal rate is not believed; default
-    150 ppm."""
+    500 ppm."""
     counter_bits: PositiveInt | None = Field(default=None, le=64)
     """Width of the device's counter, where it wraps; default: it does not."""
     time_scale: Literal["utc", "tai"] = "utc"
     """`device_utc`: what the device's nanoseconds since 1970 count; default `utc`."""
+    utc_uncertainty: Seconds | None = None
+    """`device_utc`: how far the device may be from it; default: unknown."""
 
 
 class StreamTiming(Model):

@@ -71,6 +71,11 @@ class SessionPaths:
         return self.folder / "host_clock.jsonl"
 
     @property
+    def realignment(self) -> Path:
+        """Clock settings of the newest revision, where they were changed (JSON)."""
+        return self.folder / "realignment.json"
+
+    @property
     def log(self) -> Path:
         """What happened, in order, one JSON object a line."""
         return self.folder / "log.jsonl"

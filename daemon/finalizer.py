@@ -24,9 +24,12 @@ from rigd.config.faults import ConfigurationError
 from rigd.config.load import load_session
 from rigd.config.paths import SessionPaths
 from rigd.config.session import Session
+from rigd.daemon.clock_domains import SessionClocks
 from rigd.daemon.content import journaled_chunks
+from rigd.daemon.host_clock import HostClockReading, load_host_clock
 from rigd.daemon.manifest import (
     AlignmentEntry,
+    DomainEntry,
     FileEntry,
     LedgerEntry,
     Manifest,
@@ -34,9 +37,16 @@ from rigd.daemon.manifest import (
     RecoveryEntry,
     StreamManifest,
 )
+from rigd.daemon.realignment import (
+    kept_files,
+    realigned,
+    revision_in,
+    settings_in,
+)
 from rigd.daemon.rescue import Told, rescue
 from rigd.daemon.seal import seal
-from rigd.daemon.session_file import SessionFileError, build_session_file
+from rigd.daemon.session_clocks import read_session_clocks
+from rigd.daemon.session_file import Evidence, SessionFileError, build_session_file
 from rigd.daemon.session_lock import SessionBusyError, lock_as_helper
 from rigd.daemon.session_record import SessionRecord
 from rigd.daemon.stream_entry import Arrays, StreamEntry
@@ -93,7 +103,8 @@ def finalize(folder: Path, told: Told = _silent, *, sha256: bool = True) -> Mani
     paths = SessionPaths(folder, record.subject, record.session)
     session = _load_settings(paths)
     give_back_held_space(folder)
-    findings = with_coverage(_collect(paths, record, told))
+    host = load_host_clock(paths.host_clock)
+    findings, clocks = _collect(paths, session, record, host, told)
     before = _sealed_before(paths, findings)
     sealed = _seal_streams(paths, record, findings, before, told, sha256=sha256)
     faults = _faults_of_content(sealed, before)
@@ -102,11 +113,15 @@ def finalize(folder: Path, told: Told = _silent, *, sha256: bool = True) -> Mani
         for name in dict.fromkeys((*session.rig.streams, *record.streams))
     }
     judged, hindered = _write_session_file(
-        paths, session, record, findings, judgements, told
+        paths, session, record, findings, judgements, Evidence(clocks, host), told
     )
     files = [before.get(one.entry.path, one.entry) for one in sealed]
     files += _seal_rest(paths, told, has_session_file=not hindered)
-    manifest = _manifest(session, record, findings, judgements, judged, files)
+    manifest = _manifest(
+        session, record, findings, judgements, judged, files
+    ).model_copy(
+        update={"revision": revision_in(paths), "clocks": DomainEntry.of_all(clocks)}
+    )
     told("writing manifest", None)
     manifest.save(paths.manifest)
     return manifest
@@ -134,23 +149,41 @@ def load_record(folder: Path) -> SessionRecord:
 
 
 def _load_settings(paths: SessionPaths) -> Session:
+    """Settings as run, or as changed by a realignment since then."""
     try:
-        return load_session(paths.settings)
+        session = load_session(paths.settings)
     except (OSError, ConfigurationError) as error:
         raise FinalizeError(f"{paths.settings} can't be used: {error}") from error
+    try:
+        realignment = settings_in(paths)
+    except (OSError, ValueError) as error:
+        raise FinalizeError(f"{paths.realignment} can't be used: {error}") from error
+    return session if realignment is None else realigned(session, realignment)
 
 
 def _collect(
-    paths: SessionPaths, record: SessionRecord, told: Told
-) -> dict[str, StreamFindings]:
+    paths: SessionPaths,
+    session: Session,
+    record: SessionRecord,
+    host: list[HostClockReading],
+    told: Told,
+) -> tuple[Findings, SessionClocks]:
+    """Make the stream files whole, align their clocks, read their accounts."""
+    rescued = {
+        name: rescue(paths.folder / stream.file, name, stream, told)
+        for name, stream in record.streams.items()
+    }
+    told("aligning clocks", None)
+    clocks = read_session_clocks(
+        paths.folder, record, session.rig.clocks, session.tolerance, host
+    )
     findings = {}
     for name, stream in record.streams.items():
+        told("reading ledger", name)
         path = paths.folder / stream.file
-        rescued = rescue(path, name, stream, told)
-        told("reading ledger, aligning", name)
-        found = find_in(path, name, stream, record.start_monotonic_ns)
-        findings[name] = with_rescue(found, rescued)
-    return findings
+        found = find_in(path, name, stream, record.start_monotonic_ns, clocks)
+        findings[name] = with_rescue(found, rescued[name])
+    return with_coverage(findings), clocks
 
 
 def _judge(
@@ -293,6 +326,7 @@ def _write_session_file(
     record: SessionRecord,
     findings: Findings,
     judgements: Judgements,
+    evidence: Evidence,
     told: Told,
 ) -> tuple[Judgement, list[str]]:
     """Write the session file; return the session's verdict and what hindered it."""
@@ -309,6 +343,7 @@ def _write_session_file(
             ],
             verdict=judged.verdict.value,
             reasons=judged.reasons,
+            evidence=evidence,
         )
     except (SessionFileError, StreamFileError, OSError) as error:
         fault = f"there is no session file: {error}"
@@ -340,8 +375,8 @@ def _seal_rest(
 ) -> list[FileEntry]:
     told("sealing session", None)
     files = [paths.settings, paths.record]
-    if paths.host_clock.is_file():
-        files.append(paths.host_clock)
+    beside = (paths.host_clock, paths.realignment, *kept_files(paths))
+    files += [path for path in beside if path.is_file()]
     if has_session_file:
         files.append(paths.session_file)
     return [_sealed(paths, path) for path in files]
@@ -413,10 +448,7 @@ def _stream_manifest(
             "last_time": found.last_time,
             "ledger": LedgerEntry.of(found.facts.ledger, found.lost, entry.rate),
             "axis": found.times.clock.axis,
-            "alignment": [
-                AlignmentEntry.of(epoch, fit)
-                for epoch, fit in sorted(found.fits.items())
-            ],
+            "alignment": [AlignmentEntry.of(epoch, fit) for epoch, fit in found.fits],
         }
     )
 

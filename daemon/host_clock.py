@@ -6,9 +6,11 @@ kept at the start, every minute and at the end, so that times can be judged late
 """
 
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 from pydantic import ValidationError
 
 from rigd.config.base import Model
@@ -18,6 +20,7 @@ from rigd.daemon.seal import SEALED_MODE
 from rigd.daemon.session_events import Progress, SessionEvent, StateChanged
 from rigd.daemon.session_record import sync_to_disk
 from rigd.daemon.session_state import State
+from rigd.streams.clock_evidence import WallClock
 
 EVERY = 60.0
 """Seconds between two readings."""
@@ -129,6 +132,28 @@ class HostClockLog:
 def _sync(path: Path) -> None:
     sync_to_disk(path)
     sync_to_disk(path.parent)
+
+
+def tai_offset_ns(readings: Sequence[HostClockReading]) -> int | None:
+    """TAI minus UTC as the kernel was told; None where it was not."""
+    told = [one.discipline.tai_offset_seconds for one in readings if one.discipline]
+    return max(told, default=0) * 10**9 or None
+
+
+def wall_clock(readings: Sequence[HostClockReading]) -> WallClock | None:
+    """The wall clock beside CLOCK_MONOTONIC; None without readings."""
+    if not readings:
+        return None
+    bounds = [
+        one.discipline.maximum_error_seconds
+        for one in readings
+        if one.discipline and one.discipline.synchronized
+    ]
+    return WallClock(
+        host_ns=np.array([one.monotonic_ns for one in readings], np.int64),
+        utc_ns=np.array([one.wall_ns for one in readings], np.int64),
+        uncertainty=max(bounds) if len(bounds) == len(readings) else None,
+    )
 
 
 def load_host_clock(path: Path) -> list[HostClockReading]:

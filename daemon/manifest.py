@@ -14,11 +14,13 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from rigd.config.base import Model
+from rigd.daemon.clock_domains import Domain, SessionClocks
 from rigd.daemon.seal import make_read_only
 from rigd.daemon.session_record import write_whole
 from rigd.daemon.stream_entry import LostTime
 from rigd.daemon.verdict import Verdict
-from rigd.streams.clock_map import Axis, Fit, Mode
+from rigd.streams.alignment import ALGORITHM
+from rigd.streams.clock_map import Axis, Fit, Grade, Mode, Segment
 from rigd.streams.journal import Recovered
 from rigd.streams.ledger import (
     ENDED_REGULARLY,
@@ -181,12 +183,12 @@ class LedgerEntry(Model):
 
 
 class AlignmentEntry(Model):
-    """How the times of one epoch of a stream were made, and how good they are."""
+    """How the times of one segment of a stream were made, and how good they are."""
 
     epoch: int
     """Number of times the device's counter had started anew."""
     mode: Mode
-    """`line`, `nominal` or `arrival`."""
+    """What the times rest on."""
     anchors: int
     """Number of clock readings used."""
     drift_ppm: float | None
@@ -196,7 +198,16 @@ class AlignmentEntry(Model):
     residual_max: float | None
     """Largest distance of a reading from the map, s."""
     error: float | None
-    """Estimated error of the times, s, without the time samples take to the host."""
+    """Bound of the error of the times, s, without the time samples take to the host
+    where that is not declared."""
+    grade: Grade
+    """How far the times can be trusted, A to F."""
+    begins_with: str
+    """Why the segment begins."""
+    relative_error: float | None
+    """The error bound against `against`, s."""
+    against: str | None
+    """Clock domain whose sync pulses were used."""
 
     @classmethod
     def of(cls, epoch: int, fit: Fit) -> "AlignmentEntry":
@@ -209,6 +220,115 @@ class AlignmentEntry(Model):
             residual_median=fit.residual_median,
             residual_max=fit.residual_max,
             error=fit.error,
+            grade=fit.grade,
+            begins_with=fit.begins_with,
+            relative_error=fit.relative_error,
+            against=fit.against,
+        )
+
+
+class PulseEntry(Model):
+    """How the pulses of a device fit those of the reference, in one segment."""
+
+    seen: int
+    """Edges on its line."""
+    expected: int
+    """Edges on the reference's line meanwhile."""
+    matched: int
+    """Edges that are the same on both."""
+    missing: int
+    """Edges of the reference that it did not see."""
+    extra: int
+    """Edges that the reference did not see."""
+    offset: float
+    """Difference of the ways to the host, s."""
+    vote_ratio: float
+    """Votes for this offset over those for the best other one."""
+    holdout: float | None
+    """Distance of pulses from a map made without them, over what is expected."""
+    ppm_difference: float | None
+    """Speed by the pulses minus speed by the host's clock, ppm."""
+    span: float
+    """Part of the segment between the first and the last matched pulse."""
+
+
+class DomainSegment(AlignmentEntry):
+    """One segment of a clock domain."""
+
+    begin: float
+    """Session seconds of its first reading."""
+    end: float
+    """Session seconds of its last reading."""
+    pulses: PulseEntry | None
+    """Its pulses; none: no sync line."""
+    warnings: list[str]
+    """What was wrong with better evidence."""
+
+    @classmethod
+    def of_segment(cls, segment: Segment) -> "DomainSegment":
+        """Make the entry of a segment."""
+        fit = segment.fit
+        return cls(
+            **AlignmentEntry.of(segment.epoch, fit).model_dump(),
+            begin=float(segment.t[0]),
+            end=float(segment.t[-1]),
+            pulses=None
+            if fit.match is None
+            else PulseEntry.model_validate(asdict(fit.match)),
+            warnings=list(fit.warnings),
+        )
+
+
+class DomainEntry(Model):
+    """One clock: the streams that go by it, and how it was aligned."""
+
+    device: str
+    """Its device."""
+    streams: list[str]
+    """The streams that go by it."""
+    asked: Mode
+    """What its times were to be made from."""
+    mode: Mode
+    """What most of them were made from."""
+    grade: Grade
+    """How far they can be trusted, A to F."""
+    error: float | None
+    """Bound of their error, s; none: unknown."""
+    tolerance: float
+    """Largest error asked for, s."""
+    latency: float | None
+    """Least time from a sample to the host that was subtracted, s; none: unknown."""
+    algorithm: str
+    """Name and version of the rules."""
+    silent_losses: list[tuple[float, float, float]]
+    """Start, stop and their uncertainty (s) of losses that nobody counted."""
+    warnings: list[str]
+    """What a person should know."""
+    segments: list[DomainSegment]
+    """Stretches without a jump."""
+
+    @classmethod
+    def of_all(cls, clocks: SessionClocks) -> "dict[str, DomainEntry]":
+        """Make the entries of all clocks of a session."""
+        return {domain.name: cls.of(domain, clocks) for domain in clocks.domains}
+
+    @classmethod
+    def of(cls, domain: Domain, clocks: SessionClocks) -> "DomainEntry":
+        """Make the entry of one clock."""
+        found = clocks.alignments[domain.name]
+        return cls(
+            device=domain.device,
+            streams=list(domain.streams),
+            asked=found.asked,
+            mode=found.mode,
+            grade=found.grade,
+            error=found.error,
+            tolerance=clocks.tolerance_of(domain.device),
+            latency=clocks.settings.of_device(domain.device).latency,
+            algorithm=ALGORITHM,
+            silent_losses=[(o.start, o.stop, o.uncertainty) for o in found.losses],
+            warnings=list(found.warnings),
+            segments=[DomainSegment.of_segment(s) for s in found.clock.segments],
         )
 
 
@@ -240,7 +360,7 @@ class StreamManifest(Model):
     axis: Axis | None = None
     """What its times were made from."""
     alignment: list[AlignmentEntry] = Field(default_factory=list)
-    """How its times were made, one entry an epoch."""
+    """How its times were made, one entry a segment."""
 
 
 class Manifest(Model):
@@ -248,6 +368,8 @@ class Manifest(Model):
 
     version: Literal[1] = 1
     """Version of this file's layout."""
+    revision: int = 1
+    """Number of the alignment: 1, and one more for each `rigd realign`."""
     identifier: str
     """UUID of the session."""
     session: str
@@ -262,6 +384,8 @@ class Manifest(Model):
     """Why it is not complete."""
     streams: dict[str, StreamManifest]
     """All declared streams, by name."""
+    clocks: dict[str, DomainEntry] = Field(default_factory=dict)
+    """All clocks, by name: the device, or `<device>.<stream>`."""
     files: list[FileEntry]
     """All files of the folder but this one and the log."""
     software: dict[str, str]

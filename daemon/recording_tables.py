@@ -64,12 +64,16 @@ _ALIGNMENT = {
     "stream": "name of the stream",
     "epoch": "number of times the device's counter had started anew",
     "mode": "how the times were made",
+    "grade": "how far they can be trusted, A (best) to F",
+    "begins_with": "why the segment begins",
     "anchors": "pairs of clock readings that were used",
     "drift_ppm": "how much faster than nominal the device runs; NaN: unknown",
     "residual_median": "median distance of the anchors from the map (s); NaN: unknown",
     "residual_max": "largest distance of an anchor from the map (s); NaN: unknown",
-    "error": "estimated error of the times (s), apart from the time that samples take "
-    "to the host; NaN: unknown",
+    "error": "bound of the error of the times (s), apart from the time that samples "
+    "take to the host where that is not declared; NaN: unknown",
+    "relative_error": "the same against `against` (s); NaN: unknown",
+    "against": "clock domain whose sync pulses were used, if any",
 }
 
 
@@ -90,7 +94,7 @@ def add_recording(
     fits = [
         _alignment_row(entry.name, epoch, fit)
         for entry in entries
-        for epoch, fit in sorted(entry.fits.items())
+        for epoch, fit in entry.fits
     ]
     for name, text, columns, rows in (
         ("verdict", "What the session says of itself", _VERDICT, verdicts),
@@ -160,11 +164,15 @@ def _alignment_row(stream: str, epoch: int, fit: Fit) -> dict[str, Any]:
         "stream": stream,
         "epoch": epoch,
         "mode": str(fit.mode),
+        "grade": str(fit.grade),
+        "begins_with": fit.begins_with,
         "anchors": fit.anchors,
         "drift_ppm": _or_nan(fit.drift_ppm),
         "residual_median": _or_nan(fit.residual_median),
         "residual_max": _or_nan(fit.residual_max),
         "error": _or_nan(fit.error),
+        "relative_error": _or_nan(fit.relative_error),
+        "against": fit.against or "",
     }
 
 

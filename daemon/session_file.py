@@ -11,6 +11,7 @@ stream whose file can't be read is left out; the table `ledger` has it, and why.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,9 @@ from pynwb import NWBHDF5IO, NWBFile
 
 from rigd.config.paths import SessionPaths
 from rigd.config.session import Session
+from rigd.daemon.clock_domains import SessionClocks
+from rigd.daemon.clock_tables import add_clocks
+from rigd.daemon.host_clock import HostClockReading
 from rigd.daemon.links import audit
 from rigd.daemon.nwb_objects import (
     SeriesTimes,
@@ -55,6 +59,14 @@ class SessionFileError(Exception):
     """The session file could not be made as it should be: all that is wrong."""
 
 
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the times rest on: the clocks as aligned, and the computer's own."""
+
+    clocks: SessionClocks
+    host: Sequence[HostClockReading] = ()
+
+
 def build_session_file(
     paths: SessionPaths,
     session: Session,
@@ -63,6 +75,7 @@ def build_session_file(
     *,
     verdict: str,
     reasons: Sequence[str] = (),
+    evidence: Evidence | None = None,
 ) -> None:
     """Write the session file, check it, and put it in its place, read-only.
 
@@ -76,6 +89,7 @@ def build_session_file(
         entries: All streams of the record.
         verdict: What the session says of itself.
         reasons: Why it is not complete.
+        evidence: What the times rest on.
 
     Raises:
         SessionFileError: A stream can't be opened, its rows and times differ in
@@ -91,6 +105,9 @@ def build_session_file(
             nwbfile = _describe(session, record, own, sources, entries)
             add_recording(nwbfile, entries, verdict, reasons)
             _add_raw_clocks(nwbfile, record, own, sources)
+            if evidence is not None:
+                start_ns = record.start_monotonic_ns
+                add_clocks(nwbfile, evidence.clocks, evidence.host, start_ns)
             _write(part, nwbfile, own, [e for e in entries if e.name in sources])
         _check(part)
         part.chmod(0o444)

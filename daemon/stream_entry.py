@@ -1,7 +1,7 @@
 """What the session file needs to know of one stream."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy.typing as npt
@@ -43,7 +43,7 @@ class StreamEntry:
         record: The stream as it was recorded.
         times: Gives the session seconds of all rows of its file, float64. Called once.
         ledger: What came and what was lost; None if unknown.
-        fits: How the times were made, by epoch.
+        fits: Epoch, and how the times were made, of each segment.
         lost: When samples are missing.
         verdict: What the stream says of itself.
         fault: Why its file can't be linked; empty if it can.
@@ -54,7 +54,7 @@ class StreamEntry:
     record: StreamRecord
     times: Callable[[], Arrays]
     ledger: Ledger | None = None
-    fits: Mapping[int, Fit] = field(default_factory=dict)
+    fits: Sequence[tuple[int, Fit]] = ()
     lost: Sequence[LostTime] = ()
     verdict: str = ""
     fault: str = ""

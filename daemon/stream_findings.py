@@ -4,18 +4,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
+from rigd.daemon.clock_domains import SessionClocks, alignment_warnings
 from rigd.daemon.rescue import Rescue
 from rigd.daemon.stream_entry import LostTime
 from rigd.daemon.stream_record import StreamRecord
-from rigd.daemon.stream_times import StreamTimes, stream_clock
+from rigd.daemon.stream_times import StreamTimes
 from rigd.daemon.verdict import StreamFacts
-from rigd.streams.clock_map import Axis, Fit
+from rigd.streams.alignment import SilentLoss
+from rigd.streams.clock_map import Axis, ClockMap, Fit
 from rigd.streams.journal import Recovered
+from rigd.streams.ledger import LostInterval
 from rigd.streams.stream_reader import (
     MissingStreamFileError,
     StreamFileError,
     StreamReader,
 )
+
+SILENT = "silent loss"
+"""Cause of samples that nobody counted: only the host's clock tells of them."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +51,14 @@ class StreamFindings:
     notes: tuple[str, ...] = ()
 
     @property
-    def fits(self) -> dict[int, Fit]:
-        """How its times were made, by epoch."""
-        return {} if self.times is None else self.times.clock.fits
+    def fits(self) -> list[tuple[int, Fit]]:
+        """Epoch, and how its times were made, of each segment."""
+        if self.times is None:
+            return []
+        clock = self.times.clock
+        if clock.arrival is not None:
+            return [(0, clock.arrival)]
+        return [(segment.epoch, segment.fit) for segment in clock.segments]
 
 
 Findings = Mapping[str, StreamFindings]
@@ -53,19 +66,21 @@ Findings = Mapping[str, StreamFindings]
 
 
 def find_in(
-    path: Path, name: str, stream: StreamRecord, start_ns: int
+    path: Path, name: str, stream: StreamRecord, start_ns: int, clocks: SessionClocks
 ) -> StreamFindings:
     """Read the file of the stream `name`; a fault of the file is a finding too.
 
-    `start_ns` is CLOCK_MONOTONIC at time 0 of the session.
+    `start_ns` is CLOCK_MONOTONIC at time 0 of the session, `clocks` what is known of
+    the clocks of all its streams.
     """
     event_like = stream.stream_format.rate is None
     layout = stream.layout(name)
     try:
         with StreamReader(path, layout) as reader:
-            clock = stream_clock(reader, stream, start_ns)
+            clock = clocks.maps.get(name, ClockMap(Axis.SAMPLE))
             times = StreamTimes(path, layout, clock, start_ns)
-            return _found(reader, times, event_like=event_like)
+            found = _found(reader, times, event_like=event_like)
+            return _with_alignment(found, reader, name, stream.device, clocks)
     except StreamFileError as error:
         fault, missing = str(error), isinstance(error, MissingStreamFileError)
     except (OSError, KeyError) as error:
@@ -111,6 +126,41 @@ def _outage_seconds(lost: list[LostTime]) -> float:
         for one in lost
         if one.interval.is_outage and one.start is not None and one.stop is not None
     )
+
+
+def _with_alignment(
+    found: StreamFindings,
+    reader: StreamReader,
+    name: str,
+    device: str,
+    clocks: SessionClocks,
+) -> StreamFindings:
+    """Add what the alignment of its clock says of the stream."""
+    domain = clocks.domain_of(name)
+    alignment = None if domain is None else clocks.alignments[domain.name]
+    tolerance = clocks.tolerance_of(device)
+    if alignment is None:
+        return replace(found, facts=replace(found.facts, tolerance=tolerance))
+    losses = () if found.facts.event_like else alignment.losses
+    silent = [_silent(found, reader, one) for one in losses]
+    facts = replace(
+        found.facts,
+        tolerance=tolerance,
+        silent=sum(one.stop - one.start for one in losses),
+        silent_losses=len(losses),
+        doubts=(*alignment.warnings, *alignment_warnings(alignment)),
+    )
+    return replace(found, facts=facts, lost=[*found.lost, *silent])
+
+
+def _silent(found: StreamFindings, reader: StreamReader, loss: SilentLoss) -> LostTime:
+    """A loss that nobody counted, in front of the first row that came after it."""
+    if found.times is None:
+        raise ValueError("a stream without times has no losses to be told")
+    (first,), (epoch,) = found.times.clock.positions(np.array([loss.stop]))
+    row = reader.row_of_sample(int(first), int(epoch))
+    interval = LostInterval(int(first), 0, row, int(epoch), SILENT)
+    return LostTime(interval, loss.start, loss.stop)
 
 
 def with_rescue(found: StreamFindings, rescued: Rescue) -> StreamFindings:

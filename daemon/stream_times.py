@@ -1,4 +1,4 @@
-"""From one stream file to the times of its rows: reads, lets `alignment` think."""
+"""The times of the rows of one stream file, by a clock map that is made already."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,22 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from rigd.daemon.stream_entry import LostTime
-from rigd.daemon.stream_record import StreamRecord
-from rigd.streams.clock_evidence import (
-    Anchors,
-    device_anchors,
-    sample_anchors,
-    window_ns,
-)
-from rigd.streams.clock_map import Axis, ClockMap, Floats, arrival_map
-from rigd.streams.host_line import fit_host_clock
+from rigd.streams.clock_map import Axis, ClockMap, Floats
 from rigd.streams.ledger import LostInterval
 from rigd.streams.row_times import row_times, times_at
 from rigd.streams.stream_layout import StreamLayout
 from rigd.streams.stream_reader import StreamReader
-
-DEVICE_TICKS = 1e9
-"""Units of a device time in one second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,39 +84,3 @@ class StreamTimes:
         ends = np.array([lost.first, lost.first + lost.count], np.int64)
         start, stop = self.clock.times(ends, lost.epoch).tolist()
         return (None, None) if np.isnan(start) else (start, stop)
-
-
-def stream_clock(reader: StreamReader, record: StreamRecord, start_ns: int) -> ClockMap:
-    """Align a stream to the host's clock.
-
-    By the rows' device times where it has any; else by the sample index where it has a
-    rate; else its rows have the host times of their blocks.
-    """
-    stream = record.stream_format
-    span = reader.block_span()
-    if span is None:
-        return ClockMap(Axis.DEVICE if stream.row_times else Axis.SAMPLE)
-    if stream.row_times:
-        clock = fit_host_clock(
-            _device_anchors(reader),
-            axis=Axis.DEVICE,
-            per_second=DEVICE_TICKS,
-            start_ns=start_ns,
-            width_ns=window_ns(*span),
-        )
-        if clock.segments:
-            return clock
-    if stream.rate is None:
-        return arrival_map(sum(map(len, reader.blocks())))
-    return fit_host_clock(
-        map(sample_anchors, reader.blocks()),
-        axis=Axis.SAMPLE,
-        per_second=stream.rate,
-        start_ns=start_ns,
-        width_ns=window_ns(*span),
-    )
-
-
-def _device_anchors(reader: StreamReader) -> Iterator[Anchors]:
-    for blocks, last_row_ns in reader.blocks_with_last_row_ns():
-        yield device_anchors(blocks, last_row_ns)

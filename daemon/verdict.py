@@ -51,6 +51,10 @@ class StreamFacts:
         alignment_error: Estimated error of its times, s; None if unknown.
         untimed: Rows without a time.
         outage_seconds: Seconds in which nobody counted samples, as far as known.
+        tolerance: Largest error of its times asked for, s; None: that of the session.
+        silent: Seconds of samples that nobody counted as lost, found from the clocks.
+        silent_losses: In so many intervals.
+        doubts: What was wrong with the evidence of its clock, in full sentences.
 
     """
 
@@ -64,6 +68,10 @@ class StreamFacts:
     alignment_error: float | None = None
     untimed: int = 0
     outage_seconds: float = 0.0
+    tolerance: float | None = None
+    silent: float = 0.0
+    silent_losses: int = 0
+    doubts: tuple[str, ...] = ()
 
 
 Finding = tuple[Verdict, str]
@@ -79,7 +87,7 @@ def judge_stream(facts: StreamFacts, tolerance: float) -> Judgement:
         [
             *_of_coverage(facts, facts.ledger),
             *_of_losses(facts, facts.ledger),
-            *_of_alignment(facts, facts.ledger, tolerance),
+            *_of_alignment(facts, facts.ledger, facts.tolerance or tolerance),
         ]
     )
 
@@ -163,6 +171,12 @@ def _of_losses(facts: StreamFacts, ledger: Ledger) -> Iterator[Finding]:
             f"{facts.outage_seconds:.3g} s in all: nobody counted how many samples are "
             "missing there",
         )
+    if facts.silent_losses:
+        yield (
+            Verdict.DEGRADED,
+            f"{facts.silent * 1e3:.3g} ms of samples that nobody counted are missing, "
+            f"in {facts.silent_losses} intervals, found from the clocks",
+        )
     for contradiction in facts.contradictions:
         yield Verdict.DEGRADED, contradiction
 
@@ -178,7 +192,8 @@ def _of_alignment(
     elif error > tolerance:
         yield (
             Verdict.DEGRADED,
-            f"times are good to {error * 1e3:.3g} ms, {tolerance * 1e3:.3g} ms asked",
+            f"times are good to {error * 1e3:.3g} ms, {tolerance * 1e3:.3g} ms asked"
+            + "".join(f"; {doubt}" for doubt in facts.doubts),
         )
     if facts.untimed:
         yield Verdict.DEGRADED, f"{facts.untimed} rows have no time"

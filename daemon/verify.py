@@ -14,6 +14,7 @@ from rigd.config.paths import SessionPaths
 from rigd.daemon.content import Content, journaled_chunks, read_content
 from rigd.daemon.links import audit
 from rigd.daemon.manifest import FileEntry, Manifest, ManifestError
+from rigd.daemon.realignment import kept_session_files
 from rigd.daemon.seal import SEALED_MODE, is_sealed
 from rigd.streams.durable_stream import journal_path
 from rigd.streams.journal import Extent
@@ -255,7 +256,20 @@ def _session_file_problems(
             stream=_stream_of(fault.object, manifest),
             what=f"link {fault}",
         )
+    yield from _kept_revision_problems(paths)
     yield from _stream_problems(paths, manifest)
+
+
+def _kept_revision_problems(paths: SessionPaths) -> Iterator[Problem]:
+    """Follow the links of older session files: they open as well as the newest."""
+    for path in kept_session_files(paths):
+        try:
+            faults = audit(path)
+        except (OSError, RuntimeError, KeyError) as error:
+            yield Problem(file=path.name, what=f"can't be read as HDF5: {error}")
+            continue
+        for fault in faults:
+            yield Problem(file=path.name, what=f"link {fault}")
 
 
 def _stream_of(object_path: str, manifest: Manifest) -> str | None:
@@ -276,6 +290,8 @@ def _stream_problems(paths: SessionPaths, manifest: Manifest) -> Iterator[Proble
                 file.get(f"/events/{name}/timestamp"),
             ]
             rows = [len(dataset) for dataset in times if dataset is not None]
+            if f"/acquisition/{name}/starting_time" in file:
+                rows = [len(file[f"/acquisition/{name}/data"])]
             if rows != [stream.rows]:
                 shown = f"{rows[0]} times" if rows else "no times"
                 what = f"has {shown} for {stream.rows} rows"

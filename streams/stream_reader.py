@@ -159,6 +159,24 @@ class StreamReader:
         for start in range(0, len(dataset), BLOCKS_AT_ONCE):
             yield dataset[start : start + BLOCKS_AT_ONCE]
 
+    def row_of_sample(self, sample: int, epoch: int) -> int:
+        """Row of the first sample from `sample` of `epoch` on; all rows if none is."""
+        row = 0
+        for blocks in self.blocks():
+            last = blocks["first_sample"].astype(np.int64) + blocks["rows"] - 1
+            later = blocks["epoch"] > epoch
+            found = np.flatnonzero(
+                later | ((blocks["epoch"] == epoch) & (last >= sample))
+            )
+            rows = blocks["rows"].astype(np.int64)
+            if len(found):
+                block = int(found[0])
+                into = sample - int(blocks["first_sample"][block])
+                skipped = 0 if later[block] else max(0, into)
+                return row + int(rows[:block].sum()) + skipped
+            row += int(rows.sum())
+        return row
+
     def block_span(self) -> tuple[int, int] | None:
         """Host times of the first and the last block, ns; None without blocks."""
         dataset = self._file[self._layout.blocks.path]
@@ -179,6 +197,29 @@ class StreamReader:
             start:stop
         ]
         return times
+
+    def rows_of(
+        self, field: str | None, start: int, stop: int, column: int | None = None
+    ) -> npt.NDArray[Any]:
+        """The rows [start, stop) of the data, or of one of its fields.
+
+        Args:
+            field: Field of a structured dtype; None: the stream has none.
+            start: First row.
+            stop: Row after the last.
+            column: One column of rows that have several; None: all of a row.
+
+        """
+        place = next(d.path for d in self._layout.data if d.field == field)
+        which = slice(start, stop)
+        rows: npt.NDArray[Any] = self._file[place][
+            which if column is None else (which, column)
+        ]
+        return rows
+
+    def clock_readings(self) -> npt.NDArray[Any]:
+        """The entries of `sync/clock`, dtype `wire.CLOCK_DTYPE`."""
+        return self._read(self._layout.clock)
 
     def untimed_rows(self) -> int:
         """Count the rows without a device time of their own."""

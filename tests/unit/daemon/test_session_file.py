@@ -130,7 +130,7 @@ def test_losses_and_faults_stand_in_the_tables(tmp_path: Path) -> None:
     )
     entries = [
         replace(
-            ap, ledger=ledger, fits={0: fit, 1: fit}, lost=lost, verdict="degraded"
+            ap, ledger=ledger, fits=[(0, fit), (1, fit)], lost=lost, verdict="degraded"
         ),
         replace(analog, ledger=None, times=no_times, fault="truncated"),
         wheel,

@@ -5,9 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rigd.config.clocks import Clocks
+from rigd.daemon.clock_domains import align_streams
+from rigd.daemon.clock_reading import read_stream_clock
 from rigd.daemon.stream_entry import LostTime
 from rigd.daemon.stream_record import StreamRecord
-from rigd.daemon.stream_times import StreamTimes, stream_clock
+from rigd.daemon.stream_times import StreamTimes
 from rigd.streams.block import NO_TIME, StreamFormat
 from rigd.streams.clock_map import Axis
 from rigd.streams.ledger import LostInterval
@@ -48,7 +51,11 @@ def recorded(
         file.append([entry], [body], [ROWS])
     file.close()
     reader = StreamReader(path, layout)
-    clock = stream_clock(reader, record, START_NS)
+    read = read_stream_clock(reader, record, None)
+    clocks = align_streams(
+        {"s": read}, {"s": "d"}, Clocks(), tolerance=1e-3, start_ns=START_NS
+    )
+    clock = clocks.maps["s"]
     return StreamTimes(path, layout, clock, START_NS), reader
 
 
