@@ -19,6 +19,7 @@ from rigd.config.faults import ConfigurationError
 from rigd.config.load import load_rig, load_session
 from rigd.config.rig import Rig
 from rigd.config.session import Session
+from rigd.daemon.attendance import Attendance
 from rigd.daemon.check_report import Outcome
 from rigd.daemon.checking import StoppedError, check_rig, show
 from rigd.daemon.driver_table import (
@@ -27,6 +28,7 @@ from rigd.daemon.driver_table import (
     driver_entries,
     driver_entry,
 )
+from rigd.daemon.logs import JournalLog, configure_logs, is_journal, print_fault
 from rigd.daemon.processes import Processes
 from rigd.daemon.progress import observer_for
 from rigd.daemon.recording import (
@@ -37,6 +39,7 @@ from rigd.daemon.recording import (
     SettingsError,
 )
 from rigd.daemon.runtime_folder import RuntimeFolder, RuntimeFolderError
+from rigd.daemon.service_manager import ServiceManager
 from rigd.daemon.session_events import Observer, Output
 from rigd.daemon.session_folder import DataRootError, SessionFolderError
 from rigd.daemon.session_summary import (
@@ -64,6 +67,9 @@ def record(
 ) -> int:
     """Run one session; see `rigd record --help`."""
     observer = observer_for(sys.stdout, as_json=as_json, plain=plain)
+    if is_journal(sys.stderr, os.environ):
+        configure_logs(sys.stderr, os.environ)
+        observer = JournalLog()
     try:
         session = load_session(path, InstalledDrivers())
         verdict = _run(_adapted(session, duration, data_root), observer, force)
@@ -99,13 +105,16 @@ def _run(session: Session, observer: Observer, force: bool) -> str:
         with (
             Signals(STOP_SIGNALS) as signals,
             closing(Processes(runtime.socket("_control"))) as processes,
+            closing(ServiceManager(os.environ)) as manager,
         ):
+            attendance = Attendance(manager)
             recording = Recording(
                 session,
                 runtime=runtime,
                 processes=processes,
-                observers=[observer],
+                observers=[observer, attendance],
                 force=force,
+                on_turn=attendance.turn,
             )
             processes.watch(signals.fileno(), lambda: _obey(signals, recording))
             return recording.run().verdict
@@ -161,7 +170,7 @@ def _rig_to_check(
 
 def _fail(error: Exception, code: int, program: Observer | None) -> int:
     """Say what went wrong to the person, and to a program that reads JSON."""
-    print(f"rigd: {error}", file=sys.stderr)
+    print_fault(error)
     if program is not None:
         program.observe(Notice(level="error", text=str(error)))
     return code

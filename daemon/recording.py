@@ -94,6 +94,7 @@ class Recording:
         processes: Processes,
         observers: Sequence[Observer],
         force: bool = False,
+        on_turn: Callable[[], None] | None = None,
     ) -> None:
         """Plan the session; nothing is touched before `run`.
 
@@ -103,6 +104,7 @@ class Recording:
             processes: Starts the children; its control socket is theirs.
             observers: Told of everything that happens.
             force: Start although the check of the rig fails; the verdict remembers.
+            on_turn: Called each time that the loop goes round, many times a second.
 
         Raises:
             SettingsError: The session's id is too long when it is filled in.
@@ -129,6 +131,7 @@ class Recording:
             session.rig, self.paths.folder.parent, session.duration, processes
         )
         self._force = force
+        self._on_turn = on_turn
         self._overridden: list[str] = []
         self._helpers: dict[str, Exited] = {}
         self._stop_reason: str | None = None
@@ -410,6 +413,8 @@ class Recording:
         """
         while not is_over():
             self.turned = _now()
+            if self._on_turn is not None:
+                self._on_turn()
             for happening in self._processes.wait(PROGRESS_EVERY):
                 self._take(happening)
             if self.state is State.ARMING and self._stop_reason is not None:

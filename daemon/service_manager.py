@@ -7,7 +7,7 @@ that can't be delivered is no fault of the service and is dropped.
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 BEATS = 3
 """Signs of life in one watchdog period."""
@@ -19,16 +19,22 @@ LONGEST_STATUS = 300
 class ServiceManager:
     """The service manager that has started this process, if there is one."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Find the manager.
 
         Args:
             environment: `NOTIFY_SOCKET` says where it listens; `WATCHDOG_USEC` and
                 `WATCHDOG_PID` say how often it wants a sign of life, and from whom.
+            clock: CLOCK_MONOTONIC, s.
 
         """
         self._address = _socket_address(environment.get("NOTIFY_SOCKET", ""))
         self._period = _watchdog_seconds(environment) / BEATS
+        self._clock = clock
         self._beaten = float("-inf")
         self._status = ""
         self._socket: socket.socket | None = None
@@ -42,9 +48,10 @@ class ServiceManager:
         """Whether anybody listens."""
         return self._socket is not None
 
-    def ready(self) -> None:
-        """The service can be used, again after a reload."""
+    def ready(self, text: str) -> None:
+        """The service can be used, again after a reload; `text` says what it does."""
         self._send("READY=1")
+        self.status(text)
 
     def status(self, text: str) -> None:
         """Say in words what the service does; the same words are sent once."""
@@ -57,12 +64,14 @@ class ServiceManager:
         """The settings are read again; `ready` ends it."""
         self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
-    def stopping(self) -> None:
-        """The service comes to its end."""
+    def stopping(self, text: str) -> None:
+        """The service comes to its end; `text` says what is left to do."""
         self._send("STOPPING=1")
+        self.status(text)
 
-    def beat(self, now: float) -> None:
-        """Give a sign of life, if one is due at the time `now` (CLOCK_MONOTONIC, s)."""
+    def alive(self) -> None:
+        """Give a sign of life, if one is due. To be called more often than it is."""
+        now = self._clock()
         if self._period and now - self._beaten >= self._period:
             self._beaten = now
             self._send("WATCHDOG=1")

@@ -2,22 +2,14 @@
 
 import os
 import time
-from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
 
+from rigd.daemon.event_log import EventLog
 from rigd.daemon.seal import SEALED_MODE
-from rigd.daemon.session_events import Output, Progress, SessionEvent
-from rigd.streams.messages import Notice
-
-MOST_LINES = 5000
-"""Lines of standard error that are logged of one process."""
-
-PROGRESS_EVERY = 60.0
-"""Seconds between two entries of progress."""
 
 
 def stamp(
@@ -31,70 +23,25 @@ def stamp(
     }  # fmt: skip
 
 
-class SessionLog:
+class SessionLog(EventLog):
     """Writes every event of a session; progress once a minute."""
 
     def __init__(self, path: Path) -> None:
         """Begin, or go on with, the log at `path`."""
         self._file = path.open("a", buffering=1)
-        self._log = structlog.wrap_logger(
-            structlog.WriteLogger(self._file),
-            processors=[stamp, structlog.processors.JSONRenderer()],
-            wrapper_class=structlog.make_filtering_bound_logger(0),
+        super().__init__(
+            structlog.wrap_logger(
+                structlog.WriteLogger(self._file),
+                processors=[stamp, structlog.processors.JSONRenderer()],
+                wrapper_class=structlog.make_filtering_bound_logger(0),
+            )
         )
-        self._lines: Counter[str] = Counter()
-        self._progress = float("-inf")
-
-    def observe(self, event: SessionEvent) -> None:
-        """Write an event.
-
-        A disk that does not take the entry is noticed by the writers, which stop in
-        good order; the log must not stop the session.
-        """
-        try:
-            self._write(event)
-        except OSError:
-            return
-
-    def _write(self, event: SessionEvent) -> None:
-        if isinstance(event, Progress) and not self._is_time_for_progress():
-            return
-        if isinstance(event, Output) and not self._has_room(event.process):
-            return
-        fields = event.model_dump(mode="json", exclude={"event", "level"})
-        level = event.level if isinstance(event, Notice) else "info"
-        self._log.log(LEVELS[level], event.event, **fields)
-
-    def _is_time_for_progress(self) -> bool:
-        now = time.monotonic()
-        if now - self._progress < PROGRESS_EVERY:
-            return False
-        self._progress = now
-        return True
-
-    def _has_room(self, process: str) -> bool:
-        """Whether another line of a process is logged; say it when that ends."""
-        self._lines[process] += 1
-        if self._lines[process] == MOST_LINES + 1:
-            self._log.warning("output", process=process, line="(more is not logged)")
-        return self._lines[process] <= MOST_LINES
 
     def close(self) -> None:
         """Say how much was left out; close, read-only. A full disk is no error here."""
         try:
-            self._say_what_was_left_out()
+            self.say_what_was_left_out()
             self._file.close()
             os.chmod(self._file.name, SEALED_MODE)
         except OSError:
             return
-
-    def _say_what_was_left_out(self) -> None:
-        for process, lines in self._lines.items():
-            if lines > MOST_LINES:
-                self._log.warning(
-                    "output left out", process=process, lines=lines - MOST_LINES
-                )
-
-
-LEVELS = {"info": 20, "warning": 30, "error": 40}
-"""Levels of the standard library's logging."""

@@ -47,30 +47,34 @@ def listener(place: tuple[str, str]) -> Iterator[Listener]:
 def test_every_word_arrives(place: tuple[str, str], listener: Listener) -> None:
     with closing(ServiceManager({"NOTIFY_SOCKET": place[0]})) as manager:
         assert manager.is_there
-        manager.ready()
+        manager.ready("ready")
         manager.status("recording µ, 6 streams\nof it")
         manager.status("recording µ, 6 streams of it")
         manager.extend(2.5)
-        manager.stopping()
+        manager.stopping("finalizing µ")
         manager.reloading()
     *words, reloading = listener.heard()
     assert words == [
         "READY=1",
+        "STATUS=ready",
         "STATUS=recording µ, 6 streams of it",
         "EXTEND_TIMEOUT_USEC=2500000",
         "STOPPING=1",
+        "STATUS=finalizing µ",
     ]
     assert reloading.startswith("RELOADING=1\nMONOTONIC_USEC=")
 
 
 def test_signs_of_life_come_in_time(place: tuple[str, str], listener: Listener) -> None:
     wanted = {"NOTIFY_SOCKET": place[0], "WATCHDOG_USEC": "30000000"}
-    with closing(ServiceManager({**wanted, "WATCHDOG_PID": str(os.getpid())})) as one:
-        for tenths in range(301):
-            one.beat(1000.0 + tenths / 10)
+    times = iter([1000.0 + tenths / 10 for tenths in range(301)])
+    mine = {**wanted, "WATCHDOG_PID": str(os.getpid())}
+    with closing(ServiceManager(mine, lambda: next(times))) as one:
+        for _ in range(301):
+            one.alive()
     assert listener.heard() == ["WATCHDOG=1"] * 4
     with closing(ServiceManager({**wanted, "WATCHDOG_PID": "1"})) as other:
-        other.beat(1000.0)
+        other.alive()
     assert listener.heard() == []
 
 
@@ -83,10 +87,10 @@ def test_long_words_are_cut(place: tuple[str, str], listener: Listener) -> None:
 @pytest.mark.parametrize("address", ["", "vsock:2:1234", "/nowhere/notify"])
 def test_without_a_manager_nothing_happens(address: str) -> None:
     with closing(ServiceManager({"NOTIFY_SOCKET": address})) as manager:
-        manager.ready()
-        manager.beat(1.0)
+        manager.ready("ready")
+        manager.alive()
         manager.close()
-        manager.ready()
+        manager.ready("ready")
 
 
 def test_a_full_manager_keeps_nobody_waiting(

@@ -1,8 +1,9 @@
 import json
 from pathlib import Path
 
+from rigd.daemon.event_log import MOST_LINES
 from rigd.daemon.session_events import Output, Progress, StateChanged
-from rigd.daemon.session_log import MOST_LINES, SessionLog
+from rigd.daemon.session_log import SessionLog
 from rigd.daemon.session_state import State
 from rigd.streams.messages import Notice
 

@@ -1,0 +1,57 @@
+"""Tells systemd of a session that is run in the foreground by a unit (`rigd@.service`).
+
+Ready when it records; alive while its data path is; more time as long as it gets on.
+"""
+
+import time
+from collections.abc import Callable
+
+from rigd.daemon.pulse import SessionPulse
+from rigd.daemon.service_manager import ServiceManager
+from rigd.daemon.session_events import Progress, SessionEvent, StateChanged
+from rigd.daemon.session_state import State
+
+EXTENSION = 30.0
+"""Seconds that starting or stopping may take from each request on."""
+
+EXTEND_EVERY = 1.0
+"""Seconds between two requests."""
+
+STARTING = frozenset({State.IDLE, State.CHECKING, State.ARMING})
+STOPPING = frozenset({State.DRAINING, State.FINALIZING})
+
+
+class Attendance:
+    """An observer of the session; `turn` is called whenever its loop goes round."""
+
+    def __init__(
+        self, manager: ServiceManager, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Tell `manager`."""
+        self._manager = manager
+        self._clock = clock
+        self._pulse = SessionPulse(clock)
+        self._extended = float("-inf")
+
+    def observe(self, event: SessionEvent) -> None:
+        """Tell of an event."""
+        self._pulse.observe(event)
+        words = self._pulse.in_words
+        if isinstance(event, StateChanged) and event.state is State.RECORDING:
+            self._manager.ready(words)
+        elif isinstance(event, StateChanged) and event.state is State.DRAINING:
+            self._manager.stopping(words)
+        elif isinstance(event, StateChanged | Progress):
+            self._manager.status(words)
+
+    def turn(self) -> None:
+        """Give the signs of life that are due."""
+        if self._pulse.is_alive:
+            self._manager.alive()
+        now = self._clock()
+        if (
+            self._pulse.state in STARTING | STOPPING
+            and now - self._extended >= EXTEND_EVERY
+        ):
+            self._extended = now
+            self._manager.extend(EXTENSION)
