@@ -218,6 +218,39 @@ def verify(folder: SessionFolder, as_json: AsJson = False) -> None:
     raise typer.Exit(commands.verify(folder, as_json=as_json))
 
 
+@app.command(
+    epilog="Examples: sudo rigd install · rigd install --user · rigd install --undo"
+)
+def install(
+    user: Annotated[
+        bool,
+        typer.Option(
+            "--user", help="For you alone, run by you: no root, no priorities."
+        ),
+    ] = False,
+    undo: Annotated[
+        bool,
+        typer.Option(
+            "--undo", help="Remove it again; settings, recordings and the user stay."
+        ),
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what it would do, and leave.")
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do not ask before doing it.")
+    ] = False,
+) -> None:
+    """Install rigd as a service of systemd: units, user, folders, an example rig.
+
+    Shows what it will do first. It can be run again at any time, e.g. after an
+    upgrade. Your settings are never changed.
+    """
+    from rigd.daemon import installing
+
+    raise typer.Exit(installing.install(user=user, undo=undo, dry=dry_run, yes=yes))
+
+
 @app.command(epilog="Examples: rigd drivers · rigd drivers simulated")
 def drivers(
     name: Annotated[

@@ -13,7 +13,7 @@ from zipfile import ZipFile
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("config", "streams", "daemon")
+FOLDERS = ("config", "streams", "daemon", "systemd")
 
 
 @pytest.fixture(scope="module")
