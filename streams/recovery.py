@@ -13,6 +13,7 @@ whole.
 """
 
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -273,6 +274,7 @@ def _build(
         )
         if recovered.missing:
             _refuse_missing_files(stream_file, source, recovered.missing)
+        _refuse_without_room(stream_file)
         ready = recovered_path(stream_file)
         try:
             _write(ready, layout, stream_format, state, source, plan, recovered)
@@ -302,6 +304,19 @@ def _refuse_missing_files(
         raise RecoveryError(
             f"{files} is missing, and {missing} rows with it: put it back into "
             f"{stream_file.parent} and recover again"
+        )
+
+
+def _refuse_without_room(stream_file: Path) -> None:
+    """Fill no disk with half a file: what is there bounds what is to be written."""
+    found = (stream_file, *_parts(stream_file), journal_path(stream_file))
+    needed = sum(path.stat().st_size for path in found if path.exists())
+    free = shutil.disk_usage(stream_file.parent).free
+    if needed > free:
+        raise RecoveryError(
+            f"there is no room to build {stream_file.name} again beside what was "
+            f"found: {needed} bytes are needed, {free} are free in "
+            f"{stream_file.parent}; make room and recover again, nothing was changed"
         )
 
 
