@@ -18,10 +18,11 @@ from rigd.daemon.participants import (
     Source,
     Writer,
     has_live_stream,
+    lost_span,
 )
 from rigd.daemon.processes import Exited, Processes, Said
 from rigd.daemon.restart_policy import RestartPolicy
-from rigd.daemon.session_events import Audience, Level
+from rigd.daemon.session_events import Audience, Level, Losses
 from rigd.daemon.stream_record import StreamRecord
 from rigd.streams.block import StreamFormat
 from rigd.streams.continuity import EPOCHS_OF_A_RUN
@@ -63,6 +64,8 @@ class Crew:
         self._policy = policy or RestartPolicy()
         self._ends: dict[str, Exited] = {}
         self._is_recording = False
+        self.start_ns = 0
+        """CLOCK_MONOTONIC at time 0 of the session, ns."""
 
     # --- starting -----------------------------------------------------------------
 
@@ -419,8 +422,21 @@ class Crew:
     def _take_status(self, writer: Writer, status: WriterStatus, now: float) -> None:
         """A writer that gets on gives itself and its source more time to end."""
         before, writer.written, writer.written_at = writer.written, status, now
+        self._tell_losses(writer, status)
         if before is None or status.acknowledged_rows > before.acknowledged_rows:
             writer.ladder.moved = self.sources[writer.device].ladder.moved = now
+
+    def _tell_losses(self, writer: Writer, status: WriterStatus) -> None:
+        lost = [lost_span(n, self.start_ns, writer.rate) for n in status.newly_lost]
+        writer.losses.extend(lost)
+        if lost:
+            self._audience.tell(
+                Losses(
+                    stream=writer.stream,
+                    intervals=lost,
+                    interval_count=status.newly_lost_count,
+                )
+            )
 
     def _pass_on(self, notice: Notice, title: str) -> None:
         text = f"{title}: {notice.text}"

@@ -1,12 +1,15 @@
 """Sources and writers of a session as the daemon knows them. Rules only, no I/O."""
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from rigd.config.rig import Device
+from rigd.daemon.session_events import LostSpan
 from rigd.streams.block import StreamFormat
 from rigd.streams.messages import (
+    LostSamples,
     SourceSpec,
     SourceStatus,
     WriterSpec,
@@ -18,6 +21,9 @@ FIRST_ROWS = 5.0
 
 BEFORE = "before a restart"
 """Cause of losses that a writer which was started again knows the number of."""
+
+LOSSES_KEPT = 5
+"""Lost intervals of a stream that its progress shows."""
 
 FIRST_PERIODS = 3
 """... but at least this many of its sampling periods."""
@@ -205,6 +211,8 @@ class Writer:
     written_at: float = 0.0
     """Time at which `written` came."""
     sent: SourceStatus | None = None
+    losses: deque[LostSpan] = field(default_factory=lambda: deque(maxlen=LOSSES_KEPT))
+    """The newest lost intervals."""
     was_missed: bool = False
     """It has been said that nothing was delivered."""
     stop_reason: str = ""
@@ -279,6 +287,22 @@ class Writer:
         if self.rate is None:
             return f"no event {limit}"
         return f"delivers nothing {limit}"
+
+
+def lost_span(lost: LostSamples, start_ns: int, rate: float | None) -> LostSpan:
+    """Put a loss into session time; `start_ns` is CLOCK_MONOTONIC at its time 0."""
+    start = (lost.after_ns - start_ns) / 1e9 if lost.after_ns else None
+    stop = None
+    if start is not None and rate is not None and lost.count:
+        stop = start + lost.count / rate
+    return LostSpan(
+        first=lost.first,
+        count=lost.count,
+        epoch=lost.epoch,
+        cause=lost.cause,
+        start=start,
+        stop=stop,
+    )
 
 
 def has_live_stream(

@@ -23,6 +23,7 @@ from rigd.daemon.quantities import (
 from rigd.daemon.session_events import (
     FolderMade,
     Level,
+    Losses,
     Observer,
     Progress,
     SessionEvent,
@@ -70,6 +71,8 @@ def lines_of(event: SessionEvent) -> list[Line]:
     if isinstance(event, Notice):
         prefix = "" if event.level == "info" else f"{event.level}: "
         return [Line(prefix + event.text, event.level)]
+    if isinstance(event, Losses):
+        return [Line(f"warning: {event}", "warning")]
     if isinstance(event, CheckReport):
         return check_lines(event)
     if isinstance(event, Summary):

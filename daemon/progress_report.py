@@ -53,6 +53,7 @@ class ProgressReport:
             bytes_per_second=None if is_stale else volume.rate,
             lost=writer.lost,
             lost_by_cause=writer.lost_by_cause,
+            lost_intervals=list(writer.losses),
             lag_seconds=written.lag_seconds if written else None,
             ring_fill=writer.sent.ring_fill if writer.sent else 0.0,
         )

@@ -259,6 +259,7 @@ class Recording:
         self._refuse_unless_forced(self._disk.set_aside(record))
         record = record.model_copy(update={"overridden": self._overridden})
         record.save(self.paths.record)
+        self._crew.start_ns = record.start_monotonic_ns
         self._prepare_files()
         self._open_files(record)
 

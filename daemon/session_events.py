@@ -14,6 +14,9 @@ from rigd.daemon.check_report import CheckReport
 from rigd.daemon.session_state import State
 from rigd.streams.messages import Notice
 
+MOST_NAMED = 3
+"""Lost intervals that a line for people names."""
+
 
 class StateChanged(Model):
     """The session has come to another state."""
@@ -29,6 +32,48 @@ class FolderMade(Model):
     folder: str
     session: str
     subject: str
+
+
+class LostSpan(Model):
+    """An interval of lost samples while the session runs: times by the host's clock."""
+
+    first: int
+    """Index of the first lost sample."""
+    count: int
+    """How many are lost; 0: an outage, nobody counted them."""
+    epoch: int
+    """Number of times the device's counter had started anew."""
+    cause: str
+    """Why they are lost."""
+    start: float | None
+    """Since when, session seconds: the last block before; None: there was none."""
+    stop: float | None
+    """Until when by the nominal rate; None: the stream has none, or an outage."""
+
+    def __str__(self) -> str:
+        when = (
+            "before the first row" if self.start is None else f"at {self.start:.3f} s"
+        )
+        if self.count == 0:
+            return f"an outage from sample {self.first} on ({self.cause}), {when}"
+        last = self.first + self.count - 1
+        return f"samples {self.first} to {last} ({self.cause}), {when}"
+
+
+class Losses(Model):
+    """Samples of a stream are missing: what its writer has found since last time."""
+
+    event: Literal["lost"] = "lost"
+    stream: str
+    intervals: list[LostSpan]
+    """The first of them."""
+    interval_count: int
+    """How many there are."""
+
+    def __str__(self) -> str:
+        more = self.interval_count - len(self.intervals[:MOST_NAMED])
+        named = "; ".join(map(str, self.intervals[:MOST_NAMED]))
+        return f"`{self.stream}` lost {named}" + (f" and {more} more" if more else "")
 
 
 class StreamProgress(Model):
@@ -50,6 +95,8 @@ class StreamProgress(Model):
     """Samples lost so far, whatever the cause."""
     lost_by_cause: dict[str, int] = Field(default_factory=dict)
     """The same by cause, as far as the writer has heard of them."""
+    lost_intervals: list[LostSpan] = Field(default_factory=list)
+    """The newest lost intervals, the newest last; the file has all of them."""
     lag_seconds: float | None = None
     """Age of the newest row; None before the first."""
     ring_fill: float = 0.0
@@ -141,6 +188,7 @@ SessionEvent = (
     | FolderMade
     | CheckReport
     | Progress
+    | Losses
     | Output
     | Step
     | Notice

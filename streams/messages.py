@@ -99,6 +99,21 @@ class SourceStatus(Model):
     connected: bool
 
 
+class LostSamples(Model):
+    """Samples that a writer has found missing."""
+
+    first: int
+    """Index of the first one."""
+    count: int
+    """How many; 0: an outage, nobody counted them."""
+    epoch: int
+    """Number of times the device's counter had started anew."""
+    cause: str
+    """Why they are missing."""
+    after_ns: int
+    """CLOCK_MONOTONIC (ns) of the last block before them; 0: there was none."""
+
+
 class WriterStatus(Model):
     """Writer, twice a second: where one stream stands."""
 
@@ -114,6 +129,10 @@ class WriterStatus(Model):
     """Age of the newest row kept, on the host clock; None before the first."""
     lost_by_cause: dict[str, int] = Field(default_factory=dict)
     """Lost samples by cause, since this writer was started."""
+    newly_lost: list[LostSamples] = Field(default_factory=list)
+    """Intervals that were found since the last status: the first of them."""
+    newly_lost_count: int = 0
+    """How many there were."""
 
 
 class Notice(Model):

@@ -21,7 +21,14 @@ from rigd.streams.continuity import Continuity
 from rigd.streams.durable_stream import DurableStream, PartFailedError, journal_path
 from rigd.streams.journal_state import read_state
 from rigd.streams.ledger import ENDED_REGULARLY, ENDED_WITH_REASON, LostInterval
-from rigd.streams.messages import Finished, Notice, Ready, WriterSpec, WriterStatus
+from rigd.streams.messages import (
+    Finished,
+    LostSamples,
+    Notice,
+    Ready,
+    WriterSpec,
+    WriterStatus,
+)
 from rigd.streams.pace import Pace
 from rigd.streams.process import (
     Complaints,
@@ -46,6 +53,9 @@ STOP_GRACE = 3.0
 STOP_EVERY = 0.5
 """Seconds after which it is asked again: it may not have been there, or not heard."""
 
+MOST_TOLD = 20
+"""Lost intervals that one status report names."""
+
 FAREWELL = 5.0
 """Seconds that the sender has to ask a writer started again after END whether it is
 kept; longer than `sender.ASK_AFTER`."""
@@ -59,6 +69,34 @@ class StreamFailedError(Exception):
     """Nothing more can be kept: what failed, and why there is no way on."""
 
 
+class FreshLosses:
+    """Lost intervals that the daemon has not been told of yet: the first of them."""
+
+    def __init__(self) -> None:
+        self._found: list[LostSamples] = []
+        self._count = 0
+
+    def note(self, lost: LostInterval, after_ns: int) -> None:
+        """Note an interval; `after_ns` is the host time of the block before it."""
+        self._count += 1
+        if len(self._found) < MOST_TOLD:
+            self._found.append(
+                LostSamples(
+                    first=lost.first,
+                    count=lost.count,
+                    epoch=lost.epoch,
+                    cause=lost.cause,
+                    after_ns=after_ns,
+                )
+            )
+
+    def take(self) -> tuple[list[LostSamples], int]:
+        """Return what was noted and how many there were; forget it."""
+        taken = self._found, self._count
+        self._found, self._count = [], 0
+        return taken
+
+
 class Appender:
     """Decides what to do with what was taken, and does it to the stream file."""
 
@@ -67,6 +105,7 @@ class Appender:
         self.ended: str | None = None
         self.last_host_ns = 0
         self.lost_by_cause: dict[str, int] = {}
+        self.fresh_losses = FreshLosses()
         self.is_full = False
         self._unkept: LostInterval | None = None
         self.go_on_from(file.synced.standing)
@@ -184,6 +223,7 @@ class Appender:
             if lost.count:
                 known = self.lost_by_cause.get(lost.cause, 0)
                 self.lost_by_cause[lost.cause] = known + lost.count
+            self.fresh_losses.note(lost, self.last_host_ns)
             self._file.append_lost(lost)
 
 
@@ -448,6 +488,7 @@ class Writer:
     def _tell(self) -> None:
         self._complain.tell()
         last = self._append.last_host_ns
+        newly_lost, newly_lost_count = self._append.fresh_losses.take()
         self._control.send(
             WriterStatus(
                 stream=self._spec.stream,
@@ -459,6 +500,8 @@ class Writer:
                 acknowledged_rows=self._file.synced.rows[0],
                 lag_seconds=(time.monotonic_ns() - last) / 1e9 if last else None,
                 lost_by_cause=self._append.lost_by_cause,
+                newly_lost=newly_lost,
+                newly_lost_count=newly_lost_count,
             )
         )
 

@@ -13,6 +13,7 @@ import pytest
 import zmq
 
 from rigd.config.paths import SessionPaths
+from rigd.daemon.manifest import LostEntry, Manifest
 from rigd.streams.continuity import EPOCHS_OF_A_RUN
 from tests.support.account import Account, account
 from tests.support.laboratory import Laboratory, Run
@@ -68,6 +69,17 @@ def verdict(run: Run) -> str:
     assert event["event"] == "summary"
     verdict: str = event["verdict"]
     return verdict
+
+
+def manifest_interval(laboratory: Laboratory) -> LostEntry:
+    """Return the one lost interval that the manifest has, with its times."""
+    ledger = Manifest.load(paths(laboratory).manifest).streams["count"].ledger
+    assert ledger is not None
+    (interval,) = ledger.intervals
+    assert interval.start is not None
+    assert interval.stop is not None
+    assert interval.start < interval.stop
+    return interval
 
 
 def end(run: Run) -> None:
@@ -188,6 +200,13 @@ def test_a_source_that_is_killed_leaves_an_outage(laboratory: Laboratory) -> Non
     (outage,) = found.ledger.intervals
     assert (outage.first, outage.row) == (found.ends[0], found.ends[0])
     assert (outage.count, outage.epoch, outage.cause) == (0, 0, "source down")
+    (told,) = [event for event in run.events() if event["event"] == "lost"]
+    (span,) = told["intervals"]
+    assert (span["first"], span["count"]) == (outage.first, 0)
+    interval = manifest_interval(laboratory)
+    assert interval.start == pytest.approx(span["start"], abs=0.5)
+    assert interval.estimate is not None
+    assert interval.estimate > 0
     assert notices(run, "warning", "error") == [
         "source `box` has died and is started again: SIGKILL"
     ]

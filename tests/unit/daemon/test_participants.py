@@ -12,9 +12,11 @@ from rigd.daemon.participants import (
     Source,
     Writer,
     has_live_stream,
+    lost_span,
 )
+from rigd.daemon.session_events import Losses
 from rigd.streams.block import StreamFormat
-from rigd.streams.messages import SourceStatus, WriterStatus
+from rigd.streams.messages import LostSamples, SourceStatus, WriterStatus
 
 
 def source(*streams: str, open_by: float = 10.0) -> Source:
@@ -245,3 +247,31 @@ def test_without_its_source_a_stream_is_dead_unless_its_sender_is_foreign() -> N
     assert not has_live_stream(sources, writers)
     box.foreign = True
     assert has_live_stream(sources, writers)
+
+
+@pytest.mark.parametrize(
+    ("count", "rate", "after_ns", "start", "stop", "text"),
+    [
+        (250, 1000.0, 12_500_000_000, 2.5, 2.75, "samples 40 to 289 (device), at 2.5"),
+        (250, None, 12_500_000_000, 2.5, None, "samples 40 to 289 (device), at 2.500"),
+        (0, 1000.0, 12_500_000_000, 2.5, None, "an outage from sample 40 on (device)"),
+        (250, 1000.0, 0, None, None, "samples 40 to 289 (device), before the first"),
+    ],
+)
+def test_a_loss_has_its_place_in_the_session(
+    count: int,
+    rate: float | None,
+    after_ns: int,
+    start: float | None,
+    stop: float | None,
+    text: str,
+) -> None:
+    lost = LostSamples(
+        first=40, count=count, epoch=0, cause="device", after_ns=after_ns
+    )
+    span = lost_span(lost, start_ns=10_000_000_000, rate=rate)
+    assert (span.start, span.stop) == (start, stop)
+    assert str(span).startswith(text)
+    told = Losses(stream="count", intervals=[span] * 5, interval_count=7)
+    assert str(told).startswith("`count` lost ")
+    assert str(told).endswith(" and 4 more")
