@@ -5,25 +5,44 @@ for each a `ClockMap`, with its error bound, its grade, and what speaks for and 
 it.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rigd.streams.clock_evidence import ClockEvidence, WallClock, window_ns
+from rigd.streams.clock_evidence import ClockEvidence, WallClock
+from rigd.streams.clock_grades import grade_of
 from rigd.streams.clock_map import (
     Axis,
     ClockMap,
+    Drift,
+    Fit,
     Floats,
     Grade,
     Integers,
     Mode,
     PulseMatch,
+    Segment,
 )
-from rigd.streams.host_line import fit_host_clock
+from rigd.streams.clock_modes import (
+    Made,
+    Task,
+    by_own_clock,
+)
+from rigd.streams.domain_clock import DomainClock, Part, read_domain
+from rigd.streams.mode_choice import best_of
+from rigd.streams.reference_line import ReferenceLine, choose_reference_line, line_of
+from rigd.streams.session_clock import HOST, SessionClock, reference_clock
 
 ALGORITHM = "rigd-clocks-1"
 """Name and version of the rules below; to be kept with what they made."""
+
+DRIFT_STEP = 10.0
+MOST_DRIFT_STEPS = 500
+"""Drift is told for steps of this many seconds, or so many steps."""
+
+LEAST_KNOT_DISTANCE = 1e-6
+"""Knots that are closer than this, s, are one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,19 +153,190 @@ def align(
         without segments and grade F.
 
     """
-    return {domain.name: _by_host_line(domain, start_ns) for domain in domains}
+    clocks = {domain.name: read_domain(domain, start_ns) for domain in domains}
+    session, warnings = _session_clock(clocks, reference)
+    found: dict[str, Alignment] = {}
+    leader = _leader(clocks, session)
+    line = None
+    if leader is not None:
+        found[leader] = _align_leader(clocks[leader], session, wall)
+        error = found[leader].error or 0.0
+        line = line_of(clocks[leader], found[leader].clock, error)
+    for name in _in_order_of_need(clocks):
+        if name not in found:
+            shared = found.get(clocks[name].evidence.settings.shares_clock_with or "")
+            found[name] = _align(clocks[name], session, line, wall, shared)
+    return {
+        name: replace(found[name], warnings=(*warnings, *found[name].warnings))
+        for name in clocks
+    }
 
 
-def _by_host_line(domain: ClockEvidence, start_ns: int) -> Alignment:
-    anchors = domain.anchors
-    if len(anchors) == 0:
-        return Alignment(domain.name, domain.settings.mode, ClockMap(Axis.DEVICE))
-    span = int(np.min(anchors.host_ns)), int(np.max(anchors.host_ns))
-    clock = fit_host_clock(
-        [anchors],
-        axis=Axis.DEVICE,
-        per_second=1e9,
-        start_ns=start_ns,
-        width_ns=window_ns(*span),
+def _session_clock(
+    clocks: Mapping[str, DomainClock], reference: str | None
+) -> tuple[SessionClock, tuple[str, ...]]:
+    if reference is None:
+        return HOST, ()
+    if reference not in clocks or not clocks[reference].parts:
+        return HOST, (
+            f"the reference `{reference}` has no host stamps; the host's clock is the "
+            "session clock instead",
+        )
+    return reference_clock(clocks[reference]), ()
+
+
+def _leader(clocks: Mapping[str, DomainClock], session: SessionClock) -> str | None:
+    """The domain whose pulses the others are compared with."""
+    if session.reference is not None:
+        return session.reference
+    return choose_reference_line(clocks)
+
+
+def _in_order_of_need(clocks: Mapping[str, DomainClock]) -> list[str]:
+    """Domains that run by another one's clock come after it."""
+    return sorted(
+        clocks, key=lambda n: clocks[n].evidence.settings.shares_clock_with is not None
     )
-    return Alignment(domain.name, domain.settings.mode, clock)
+
+
+# --- one domain -----------------------------------------------------------------------
+
+
+def _align_leader(
+    domain: DomainClock, session: SessionClock, wall: WallClock | None
+) -> Alignment:
+    """Align the domain that leads: it is the session's clock, or has no line to ask."""
+    if session.reference != domain.evidence.name:
+        return _align(domain, session, None, wall, None, leads=True)
+    made = [
+        by_own_clock(Task(domain, number, session))
+        for number in range(len(domain.parts))
+    ]
+    return _alignment(domain, made, (), leads=True)
+
+
+def _align(
+    domain: DomainClock,
+    session: SessionClock,
+    line: ReferenceLine | None,
+    wall: WallClock | None,
+    shared: Alignment | None,
+    *,
+    leads: bool = False,
+) -> Alignment:
+    clock = None if shared is None else shared.clock
+    made: list[Made] = []
+    notes: list[str] = []
+    for number in range(len(domain.parts)):
+        best, why = best_of(Task(domain, number, session, line, wall, clock), leads)
+        made.append(best)
+        notes += [note for note in why if note not in notes]
+    return _alignment(domain, made, notes, leads=leads)
+
+
+def _alignment(
+    domain: DomainClock, made: Sequence[Made], notes: Sequence[str], *, leads: bool
+) -> Alignment:
+    segments: list[Segment] = []
+    used: list[UsedAnchors] = []
+    losses: list[SilentLoss] = []
+    overlaps: list[str] = []
+    for part, times in zip(domain.parts, made, strict=True):
+        segment = _segment(domain, part, times, leads)
+        if part.stretch.reason == "silent loss" and segments:
+            losses.append(_loss(part, segments[-1], segment))
+        if segments and _overlap(segments[-1], segment):
+            overlaps.append(
+                f"the stretch after the {part.stretch.reason} begins before the one "
+                "before it has ended, by their clocks"
+            )
+            fit = replace(segment.fit, grade=max(Grade.D, segment.fit.grade))
+            segment = replace(segment, fit=fit)
+        segments.append(segment)
+        used.append(_used(part, times, segment))
+    return Alignment(
+        domain.evidence.name,
+        domain.evidence.settings.mode,
+        ClockMap(Axis.DEVICE, tuple(segments)),
+        tuple(used),
+        tuple(losses),
+        (*domain.warnings, *notes, *overlaps),
+    )
+
+
+def _segment(domain: DomainClock, part: Part, made: Made, leads: bool) -> Segment:
+    settings = domain.evidence.settings
+    stretch = part.stretch
+    rising = np.concatenate([[True], np.diff(made.x) > LEAST_KNOT_DISTANCE])
+    x, t = made.x[rising], made.t[rising]
+    if len(x) < 2:
+        x = np.array([x[0], x[0] + 1.0])
+        t = np.array([t[0], t[0] + 1.0])
+    away = np.abs(made.used_t - np.interp(made.used_x, x, t))
+    error = made.error if made.relative_error is None else made.relative_error
+    grade = grade_of(
+        made.mode,
+        error,
+        tolerance=settings.tolerance,
+        sample_period=domain.evidence.sample_period,
+        latency_known=settings.latency is not None or leads,
+        match=made.match,
+        doubtful=bool(made.doubts or domain.is_doubtful),
+    )
+    fit = Fit(
+        made.mode,
+        len(made.used_x),
+        None if made.mode is Mode.NOMINAL else _ppm(x, t),
+        float(np.median(away)),
+        float(np.max(away)),
+        made.error,
+        grade,
+        made.relative_error,
+        made.against,
+        stretch.reason,
+        None if made.mode is Mode.NOMINAL else _drift(x, t),
+        made.match,
+        made.doubts,
+    )
+    return Segment(stretch.epoch, stretch.origin, x * 1e9, t, fit, stretch.earliest)
+
+
+def _ppm(x: Floats, t: Floats) -> float:
+    return float(((x[-1] - x[0]) / (t[-1] - t[0]) - 1) * 1e6)
+
+
+def _drift(x: Floats, t: Floats) -> Drift:
+    """Speeds over steps that are long enough to show drift, not scatter."""
+    count = int(np.clip((t[-1] - t[0]) / DRIFT_STEP, 1, MOST_DRIFT_STEPS))
+    at = np.linspace(t[0], t[-1], count + 1)
+    device = np.interp(at, t, x)
+    ppm = (np.diff(device) / np.diff(at) - 1) * 1e6
+    return Drift((at[1:] + at[:-1]) / 2, ppm)
+
+
+def _used(part: Part, made: Made, segment: Segment) -> UsedAnchors:
+    x = part.stretch.origin + np.rint(made.used_x * 1e9).astype(np.int64)
+    epoch = np.full(len(x), part.stretch.epoch, np.int64)
+    residual = made.used_t - segment.times(x)
+    return UsedAnchors(epoch, x, made.used_t, residual, made.source)
+
+
+def _loss(part: Part, before: Segment, after: Segment) -> SilentLoss:
+    stretch = part.stretch
+    first = stretch.begin if stretch.earliest is None else stretch.earliest
+    return SilentLoss(
+        stretch.epoch,
+        stretch.begin,
+        first,
+        float(before.times(np.array([first - 1]))[0]),
+        float(after.times(np.array([first]))[0]),
+        stretch.lost_uncertainty,
+    )
+
+
+def _overlap(before: Segment, after: Segment) -> bool:
+    last, first = before.t[-1], after.t[0]
+    if after.begin is not None and after.epoch == before.epoch:
+        last = before.times(np.array([after.begin - 1]))[0]
+        first = after.times(np.array([after.begin]))[0]
+    return bool(first <= last)

@@ -1,0 +1,201 @@
+"""A device's clock from host stamps alone: the floor under the delays.
+
+Each stamp is late by the least time of the path and a random rest. Under one least
+delayed stamp a second lies the most probable floor (`clock_smoothing`). What stays
+unseen is the least time of the path, a constant.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
+
+from rigd.streams.clock_map import Floats, Integers, interpolated
+from rigd.streams.clock_smoothing import SKEW_WALK, floor_under
+from rigd.streams.stretches import Stretch, window_minima, window_width
+
+LEAST_SECONDS = 30.0
+LEAST_STAMPS = 200
+"""A stretch that is shorter, or has fewer stamps, can't tell the device's speed."""
+
+LEAST_MINIMA = 8
+"""With fewer windows than this no floor is fitted."""
+
+LEAST_EXCESS = 2e-6
+"""Mean lateness of the least delayed stamps is taken as at least this, s."""
+
+LOWEST_PART = 8
+"""The smallest eighth of the latenesses is looked at."""
+
+POLL = 125e-6
+"""Hosts ask USB devices in this rhythm, s. Where a device sends in step with it, all
+stamps can be late by a part of it, the same for minutes: no stamp tells."""
+
+EARLY = 30e-6
+"""Stamps this much below their neighbours' floor, s, and more than its scatter, are
+impossible."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostClock:
+    """Device seconds to host seconds of one stretch, both minus their origins.
+
+    Attributes:
+        x: Knots, device s, strictly increasing, two or more.
+        host: Knots, host s, least delay included.
+        wander: Bound of the error of the times, s, apart from a constant.
+        skew: Host seconds per device second minus 1, in the mean.
+        is_measured: False where the skew was borrowed or is the nominal one.
+        early: Stamps that were left out because they are impossibly early.
+        used: Index into the stretch of the stamps under which the floor lies.
+
+    """
+
+    x: Floats
+    host: Floats
+    wander: float
+    skew: float
+    is_measured: bool
+    early: int
+    used: Integers
+
+    @property
+    def error(self) -> float:
+        """Bound of the error of the times, s, apart from the path's least time."""
+        return self.wander + POLL
+
+    def at(self, x: Floats) -> Floats:
+        """Host seconds at device seconds."""
+        return interpolated(np.asarray(x, np.float64), self.x, self.host)
+
+
+def can_tell_speed(part: Stretch) -> bool:
+    """Say whether a stretch has stamps enough to measure the device's speed."""
+    return len(part) >= LEAST_STAMPS and float(part.x[-1]) >= LEAST_SECONDS
+
+
+def fit_host_clock(part: Stretch) -> HostClock:
+    """Fit the floor of a stretch that `can_tell_speed`."""
+    good = plausible(part.x, part.host - part.x)
+    x, delay = part.x[good], part.host[good] - part.x[good]
+    intercept, skew = supporting_line(x, delay)
+    rest = delay - intercept - skew * x
+    low = window_minima(x, rest, window_width(x))
+    low = low[np.concatenate([[True], np.diff(x[low]) > 1e-3])]
+    at, rest_at = x[low], rest[low]
+    floor, excess = _floor(at, rest_at)
+    wander = widest_gap(x, rest - np.interp(x, at, floor), excess) + excess
+    host = at + intercept + skew * at + floor
+    early = int(len(part) - len(x))
+    return HostClock(at, host, wander, skew, True, early, np.flatnonzero(good)[low])
+
+
+def _floor(at: Floats, rest: Floats) -> tuple[Floats, float]:
+    """Floor under the minima, and their mean lateness above it."""
+    excess = max(LEAST_EXCESS, float(np.median(rest - rest.min())) / np.log(2))
+    floor = np.full(len(at), float(rest.min()))
+    if len(at) < LEAST_MINIMA:
+        return floor, excess
+    for _ in range(4):
+        floor = floor_under(at, rest, excess, SKEW_WALK)
+        before = excess
+        excess = max(LEAST_EXCESS, float(np.median(rest - floor)) / np.log(2))
+        if abs(excess / before - 1) < 0.05:
+            break
+    return floor, excess
+
+
+def borrow_skew(part: Stretch, skew: float, skew_error: float) -> HostClock:
+    """Lay a line of known slope through the least delayed stamp of a short stretch.
+
+    Args:
+        part: The stretch, one stamp or more.
+        skew: Host seconds per device second minus 1.
+        skew_error: How far the skew may be off.
+
+    """
+    rest = part.host - part.x - skew * part.x
+    lowest = int(np.argmin(rest))
+    span = max(float(part.x[-1]), 1e-3)
+    x = np.array([0.0, span])
+    host = x * (1 + skew) + rest[lowest]
+    error = skew_error * span + float(np.median(rest - rest[lowest]))
+    return HostClock(x, host, error, skew, False, 0, np.array([lowest]))
+
+
+# --- parts ----------------------------------------------------------------------------
+
+
+def supporting_line(x: Floats, r: Floats) -> tuple[float, float]:
+    """Intercept and slope of the line that touches r from below at mid time."""
+    low = window_minima(x, r, max(0.25, float(x[-1]) / 4000))
+    x, r = x[low], r[low]
+    if len(x) < 2:
+        return float(r[0]), 0.0
+    corners = lower_hull(x, r)
+    middle = (x[0] + x[-1]) / 2
+    k = int(np.clip(np.searchsorted(x[corners], middle) - 1, 0, len(corners) - 2))
+    a, b = corners[k], corners[k + 1]
+    slope = float((r[b] - r[a]) / (x[b] - x[a]))
+    return float(r[a] - slope * x[a]), slope
+
+
+def lower_hull(x: Floats, r: Floats) -> Integers:
+    """Corners of the lower convex hull, x ascending."""
+    corners: list[int] = []
+    for i in range(len(x)):
+        while len(corners) >= 2 and _is_above(x, r, corners[-2], corners[-1], i):
+            corners.pop()
+        corners.append(i)
+    return np.array(corners, np.int64)
+
+
+def _is_above(x: Floats, r: Floats, a: int, b: int, c: int) -> bool:
+    """Say whether point b is on or above the line from a to c."""
+    turn = (x[b] - x[a]) * (r[c] - r[a]) - (r[b] - r[a]) * (x[c] - x[a])
+    return bool(turn <= 0)
+
+
+def plausible(x: Floats, delay: Floats) -> npt.NDArray[np.bool_]:
+    """Leave out stamps that lie impossibly below their neighbours' floor.
+
+    The floor stands on the lowest stamps: one that is 80 ms early would move it by half
+    as much. The gate is the fourth lowest of 61 least delays, minus a margin. Where
+    more than a tenth would go, the device is not understood, and all stay.
+    """
+    everything = np.ones(len(x), bool)
+    low = window_minima(x, delay, window_width(x))
+    at, floor = x[low], delay[low]
+    lag = int(np.clip(len(at) // 4, 1, 30))
+    slope = np.median((floor[lag:] - floor[:-lag]) / (at[lag:] - at[:-lag]))
+    flat = floor - slope * at
+    width = min(61, (len(flat) // 2) * 2 - 1)
+    if width < 5:
+        return everything
+    around = sliding_window_view(np.pad(flat, width // 2, mode="edge"), width)
+    fourth = np.partition(around, 3, axis=1)[:, 3]
+    scatter = np.maximum(np.median(np.median(around, 1) - fourth), 5e-6)
+    gate = fourth - 4 * scatter - EARLY
+    good: npt.NDArray[np.bool_] = delay - slope * x >= np.interp(x, at, gate)
+    return good if good.mean() > 0.9 else everything
+
+
+def widest_gap(x: Floats, late: Floats, excess: float) -> float:
+    """Find the largest gap among the smallest latenesses of any while, s.
+
+    A host that asks in a rhythm of its own sees a device that is in step with it only
+    at certain latenesses; then the floor lies between two of them, not below all. A
+    while is as long as the floor can lean on what was before and after.
+    """
+    last = float(x[-1])
+    width = min(3 * float(np.sqrt(excess / SKEW_WALK)), last / 2)
+    widest = 0.0
+    for start in np.arange(0.0, last - width / 2, width / 2):
+        first, stop = np.searchsorted(x, [start, start + width])
+        part = late[first:stop]
+        if len(part) >= 16:
+            count = len(part) // LOWEST_PART
+            lowest = np.sort(np.partition(part, count)[: count + 1])
+            widest = max(widest, float(np.max(np.diff(lowest))))
+    return widest

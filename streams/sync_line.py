@@ -1,0 +1,202 @@
+"""A device's clock from a shared sync line: matched edges, smoothed.
+
+Where the line resolves edges well, they alone make the clock. Where it does not (a
+camera, a slow microcontroller), host stamps give the shape of the clock's drift, and
+the edges only what the stamps can't see: the constant, or its slow change.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rigd.streams.clock_map import Floats, Integers
+from rigd.streams.clock_smoothing import SKEW_WALK, smoothed
+from rigd.streams.edge_matching import intersect
+
+FINE = 1e-4
+"""Lines that resolve edges to this, s, are smoothed by themselves."""
+
+COARSE = 5e-3
+"""Lines that resolve edges no better than this, s, tell a constant only."""
+
+SHAPE_WALK = 3e-9
+"""How fast the difference of edges and host stamps may wander, 1/sqrt(s), where the
+stamps give the shape."""
+
+LINE_JITTER = 2e-6
+"""Standard deviation of the pulse line itself, s."""
+
+BOW = 30
+"""Pairs whose mean distance from the smoothed clock counts as its error."""
+
+LONG_GAP = 10.0
+"""Without an edge for so long, s, the clock follows its host stamps."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairTimes:
+    """Matched edges of one stretch.
+
+    Attributes:
+        x: Device seconds since the stretch's origin, ascending.
+        t: Session seconds of the same edges by the reference.
+        piece: Number of the reference's segment in which each lies.
+        resolution: Resolution of our line, s.
+        reference_resolution: Resolution of the reference's line, s.
+
+    """
+
+    x: Floats
+    t: Floats
+    piece: Integers
+    resolution: float
+    reference_resolution: float
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @property
+    def sd(self) -> float:
+        """Standard deviation of t - x: both lines cut time into equal pieces."""
+        both = self.resolution**2 + self.reference_resolution**2
+        return float(np.sqrt(both / 12 + LINE_JITTER**2))
+
+    @property
+    def worst(self) -> float:
+        """What both resolutions can be off together, s."""
+        return (self.resolution + self.reference_resolution) / 2
+
+    def take(self, which: Integers) -> "PairTimes":
+        """Pick pairs."""
+        return PairTimes(
+            self.x[which],
+            self.t[which],
+            self.piece[which],
+            self.resolution,
+            self.reference_resolution,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What is added to a stretch's times by host stamps, to agree with the pulses.
+
+    Attributes:
+        x: Device seconds since the stretch's origin, ascending.
+        seconds: Correction there; before and after it stays as it is.
+        exact: True where the pulses alone make the clock between these points, False
+            where the host stamps give the shape in between.
+        error: Bound of the error at these points, s, against the reference.
+
+    """
+
+    x: Floats
+    seconds: Floats
+    exact: bool
+    error: float
+
+
+def correction(pairs: PairTimes, shape: Floats) -> Correction:
+    """Find what the pulses say of the times by host stamps.
+
+    Args:
+        pairs: Matched edges, in order.
+        shape: Times of the edges by host stamps, session s.
+
+    """
+    rest = pairs.t - shape
+    if pairs.resolution >= COARSE:
+        return _constant(pairs, rest)
+    if pairs.resolution > FINE:
+        return _slow(pairs, rest)
+    return _fine(pairs, shape)
+
+
+def _fine(pairs: PairTimes, shape: Floats) -> Correction:
+    t = np.concatenate(
+        [_smooth_piece(pairs, pairs.piece == piece) for piece in np.unique(pairs.piece)]
+    )
+    error = max(pairs.worst, 4 * posterior_sd(pairs, SKEW_WALK))
+    return Correction(pairs.x, t - shape, True, error)
+
+
+def _smooth_piece(pairs: PairTimes, mine: Integers) -> Floats:
+    """Smooth the pairs of one segment of the reference, around a straight line."""
+    x, t = pairs.x[mine], pairs.t[mine]
+    if len(x) < 3:
+        return t
+    slope, intercept = np.polyfit(x - x[0], t - x, 1)
+    line = x + intercept + slope * (x - x[0])
+    found: Floats = line + smoothed(x, t - line, pairs.sd, SKEW_WALK)
+    return found
+
+
+def _slow(pairs: PairTimes, rest: Floats) -> Correction:
+    middle = float(np.median(rest))
+    change = smoothed(pairs.x, rest - middle, pairs.sd, SHAPE_WALK)
+    error = 4 * posterior_sd(pairs, SHAPE_WALK) + pairs.reference_resolution / 2
+    error += _bow(rest - middle - change)
+    return Correction(pairs.x, middle + change, False, error)
+
+
+def _bow(rest: Floats) -> float:
+    """Largest mean of 30 neighbours: what neither shape nor smoothing follows, s."""
+    if len(rest) < BOW:
+        return float(np.max(np.abs(rest), initial=0.0))
+    means = np.convolve(rest, np.full(BOW, 1 / BOW), "valid")
+    return float(np.max(np.abs(means)))
+
+
+def _constant(pairs: PairTimes, rest: Floats) -> Correction:
+    constant, width = intersect(rest - pairs.worst, rest + pairs.worst)
+    ends = pairs.x[[0, -1]]
+    seconds = np.full(2, constant)
+    outside = np.abs(rest - constant) - pairs.worst
+    error = width / 2 + max(0.0, float(np.quantile(outside, 0.99)))
+    return Correction(ends, seconds, False, error)
+
+
+def posterior_sd(pairs: PairTimes, walk: float) -> float:
+    """Standard deviation of the smoothed clock at its ends, where it is largest, s.
+
+    Of the steady state of a clock whose speed is a random walk, seen through readings
+    of equal precision at their usual rate.
+    """
+    if len(pairs) < 3:
+        return pairs.sd
+    span = float(pairs.x[-1] - pairs.x[0])
+    per_second = pairs.sd**2 * span / len(pairs)
+    width = (per_second / walk**2) ** 0.25
+    steady = float(np.sqrt(np.sqrt(2) * per_second / width))
+    straight = 2 * pairs.sd / float(np.sqrt(len(pairs)))
+    return max(steady, straight)
+
+
+def holdout(pairs: PairTimes, shape: Floats) -> float | None:
+    """Predict every second pair from the others; RMS over what resolution explains."""
+    if len(pairs) < 12:
+        return None
+    some = np.arange(0, len(pairs), 2)
+    rest = np.arange(1, len(pairs), 2)
+    known = correction(pairs.take(some), shape[some])
+    predicted = shape[rest] + np.interp(pairs.x[rest], known.x, known.seconds)
+    away = pairs.t[rest] - predicted
+    return float(np.sqrt(np.mean(away**2))) / pairs.sd
+
+
+def corrected_knots(knots: Floats, found: Correction) -> Floats:
+    """Choose the knots of the corrected clock.
+
+    Where the pulses alone make the clock, knots by host stamps stay only where there
+    was no pulse for long, and before and after all pulses.
+
+    Args:
+        knots: Device seconds of the knots by host stamps, ascending.
+        found: The correction.
+
+    """
+    if not found.exact:
+        return np.union1d(knots, found.x)
+    after = np.searchsorted(found.x, knots)
+    gap = np.diff(np.concatenate([[-np.inf], found.x, [np.inf]]))
+    return np.union1d(knots[gap[after] > LONG_GAP], found.x)

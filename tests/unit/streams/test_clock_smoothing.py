@@ -1,0 +1,60 @@
+"""Curves through readings and floors under them."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rigd.streams.clock_smoothing import Curvature, floor_under, smoothed
+
+
+def dense(x: np.ndarray) -> np.ndarray:
+    """The matrix of `integral f''^2`, row by row."""
+    step = np.diff(x)
+    rows = np.zeros((len(x) - 2, len(x)))
+    for i in range(len(x) - 2):
+        a, b = step[i], step[i + 1]
+        slopes = np.array([1 / a, -1 / a - 1 / b, 1 / b])
+        rows[i, i : i + 3] = slopes / np.sqrt((a + b) / 2)
+    return rows.T @ rows
+
+
+@settings(deadline=None, max_examples=60)
+@given(points=st.integers(3, 150), seed=st.integers(0, 2**32 - 1))
+def test_the_banded_system_is_solved_like_a_dense_one(points: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    x = np.cumsum(rng.uniform(0.1, 1.9, points))
+    diagonal, right = rng.uniform(0.5, 1, points), rng.normal(size=points)
+    curvature = Curvature(x)
+    matrix = dense(x)
+    np.testing.assert_allclose(curvature.times(right), matrix @ right, atol=1e-6)
+    found = curvature.solve(50.0, diagonal, right)
+    wanted = np.linalg.solve(50.0 * matrix + np.diag(diagonal), right)
+    np.testing.assert_allclose(found, wanted, atol=1e-6)
+
+
+def test_smoothing_follows_a_wandering_speed_and_leaves_out_what_is_far() -> None:
+    rng = np.random.default_rng(1)
+    x = np.cumsum(rng.uniform(0.1, 1.9, 600))
+    truth = 2e-5 * x + 3e-4 * np.sin(x / 100)
+    readings = truth + rng.normal(0, 1e-5, len(x))
+    readings[::100] += 5e-3
+    found = smoothed(x, readings, 1e-5, 3e-8)
+    assert np.max(np.abs(found - truth)) < 2e-5
+    assert np.max(np.abs(readings - truth)) > 4e-3
+
+
+def test_the_floor_lies_under_all_readings_and_near_the_least() -> None:
+    rng = np.random.default_rng(2)
+    x = np.arange(0, 600.0)
+    truth = 1e-4 * np.sin(x / 200)
+    late = rng.exponential(2e-5, len(x))
+    found = floor_under(x, truth + late, 2e-5, 3e-8)
+    assert np.all(found <= truth + late)
+    assert np.max(np.abs(found - truth)) < 3e-5
+
+
+@pytest.mark.parametrize("points", [0, 1, 2])
+def test_too_few_readings_stay_as_they_are(points: int) -> None:
+    r = np.arange(points, dtype=float)
+    assert smoothed(r, r, 1.0, 1.0).tolist() == r.tolist()
