@@ -251,6 +251,59 @@ def install(
     raise typer.Exit(installing.install(user=user, undo=undo, dry=dry_run, yes=yes))
 
 
+@app.command(
+    epilog="Examples: rigd realign data/20261125-142501 --reference probe0_ap · "
+    "rigd realign data/20261125-142501 --settings clocks.yaml"
+)
+def realign(
+    folder: SessionFolder,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            metavar="STREAM",
+            help="The session's clock: `host`, or the name of a stream.",
+        ),
+    ] = None,
+    settings: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="YAML file with the keys of the section `clocks:`, and `tolerance`; "
+            "what it does not name stays as recorded.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Align a session again, by other settings or newer software.
+
+    A new session file is written; the old one stays beside it under a number. Raw
+    files are not touched. Without options all is as it was recorded.
+    """
+    from rigd.daemon import clock_commands
+
+    raise typer.Exit(
+        clock_commands.realign(folder, reference, settings, as_json=as_json)
+    )
+
+
+@app.command(epilog="Example: rigd clocks data/20261125-142501 --png clocks.png")
+def clocks(
+    folder: SessionFolder,
+    png: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.png",
+            help="Draw residuals, drift and pulses of all clocks into this file.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show how well the clocks of a session were aligned, and from what."""
+    from rigd.daemon import clock_commands
+
+    raise typer.Exit(clock_commands.clocks(folder, png, as_json=as_json))
+
+
 @app.command(epilog="Examples: rigd drivers · rigd drivers simulated")
 def drivers(
     name: Annotated[

@@ -82,8 +82,8 @@ def _number(path: Path) -> int:
     return int(found[1]) if found else 0
 
 
-def keep_revision(paths: SessionPaths) -> int:
-    """Give the newest revision's files a number beside their names; return it.
+def keep_revision(paths: SessionPaths, number: int) -> None:
+    """Give the newest revision's files its number beside their names.
 
     They are linked, not copied: what is made anew replaces the name without a number.
 
@@ -91,24 +91,30 @@ def keep_revision(paths: SessionPaths) -> int:
         OSError: The disk refuses.
 
     """
-    number = revision_in(paths)
-    for path in (paths.session_file, paths.realignment, paths.manifest):
-        if path.is_file():
-            kept = path.with_name(f"{path.stem}_rev-{number}{path.suffix}")
+    for path in _newest(paths):
+        kept = _numbered(path, number)
+        if path.is_file() and not kept.exists():
             os.link(path, kept)
     sync_to_disk(paths.folder)
-    return number
+
+
+def _newest(paths: SessionPaths) -> tuple[Path, ...]:
+    return paths.session_file, paths.realignment, paths.manifest
+
+
+def _numbered(path: Path, number: int) -> Path:
+    return path.with_name(f"{path.stem}_rev-{number}{path.suffix}")
 
 
 def forget_revision(paths: SessionPaths, number: int) -> None:
-    """Undo `keep_revision`, and take back what was asked for since then."""
-    settings = paths.realignment.with_name(f"realignment_rev-{number}.json")
+    """Undo `keep_revision`, and all that was made since then."""
     paths.realignment.unlink(missing_ok=True)
-    if settings.is_file():
-        os.link(settings, paths.realignment)
-    for path in kept_files(paths):
-        if _number(path) == number:
-            path.unlink()
+    for path in _newest(paths):
+        kept = _numbered(path, number)
+        if kept.is_file():
+            # Renaming one link of a file onto another one does nothing.
+            path.unlink(missing_ok=True)
+            kept.rename(path)
     sync_to_disk(paths.folder)
 
 
