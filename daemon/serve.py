@@ -11,10 +11,11 @@ from rigd.config.load import load_rig
 from rigd.daemon.commands import BAD_CONFIGURATION, FAILED, GOOD
 from rigd.daemon.control import ControlError
 from rigd.daemon.instance_lock import SecondServiceError
+from rigd.daemon.logs import configure_logs, print_fault
 from rigd.daemon.runtime_folder import RuntimeFolderError
 from rigd.daemon.service import Service
 from rigd.daemon.service_folder import service_folder
-from rigd.daemon.service_hooks import Silent
+from rigd.daemon.service_manager import ServiceManager
 from rigd.daemon.session_folder import DataRootError, check_data_root
 from rigd.daemon.unix_signals import Signals
 from rigd.streams.registry import InstalledDrivers
@@ -28,6 +29,7 @@ def serve(rig_file: Path, runtime_directory: Path | None) -> int:
     Returns 0 after a regular end; 1: it can't work here now; 78: bad configuration,
     where starting again does not help.
     """
+    configure_logs(sys.stderr, os.environ)
     try:
         _serve(rig_file, runtime_directory)
     except (ConfigurationError, DataRootError) as error:
@@ -44,15 +46,14 @@ def _serve(rig_file: Path, runtime_directory: Path | None) -> None:
     folder = service_folder(os.environ, runtime_directory)
     with (
         Signals(SIGNALS) as signals,
+        closing(ServiceManager(os.environ)) as manager,
         closing(
-            Service(
-                rig_file, rig, folder=folder, catalogue=catalogue, notifier=Silent()
-            )
+            Service(rig_file, rig, folder=folder, catalogue=catalogue, notifier=manager)
         ) as service,
     ):
         service.run(signals)
 
 
 def _fail(error: Exception, code: int) -> int:
-    print(f"rigd: {error}", file=sys.stderr)
+    print_fault(error)
     return code

@@ -235,11 +235,11 @@ class Service:
             self._publish_status()
 
     def _stuck(self, now: float) -> list[str]:
-        """Name the sessions whose loop stands still."""
+        """Name the sessions whose loop stands still, or whose data path is dead."""
         return [
             name
             for name, standing in self._sessions.items()
-            if now - standing.run.turned > STUCK
+            if now - standing.run.turned > STUCK or not standing.run.is_alive
         ]
 
     def _publish_status(self) -> None:
@@ -331,7 +331,7 @@ class Service:
         self._refuse_busy_devices(session.rig.devices)
         if session.id in self._sessions:
             raise RequestError("invalid session", f"session `{session.id}` runs")
-        run = SessionRun(session, self._folder, self._inbox)
+        run = SessionRun(session, self._folder, self._inbox, force=request.force)
         standing = Standing(run)
         self._sessions[session.id] = standing
         run.start()

@@ -17,7 +17,9 @@ from rigd.config.faults import ConfigurationError
 from rigd.config.paths import SessionPaths
 from rigd.config.session import Session
 from rigd.daemon.inbox import Inbox
+from rigd.daemon.logs import JournalLog
 from rigd.daemon.processes import Processes
+from rigd.daemon.pulse import SessionPulse
 from rigd.daemon.recording import (
     AbortedError,
     NotFinalizedError,
@@ -60,13 +62,21 @@ News = tuple["SessionRun", SessionEvent | Over]
 class SessionRun:
     """A session that runs."""
 
-    def __init__(self, session: Session, runtime: Path, inbox: Inbox[News]) -> None:
+    def __init__(
+        self,
+        session: Session,
+        runtime: Path,
+        inbox: Inbox[News],
+        *,
+        force: bool = False,
+    ) -> None:
         """Plan the session; `start` starts it.
 
         Args:
             session: The checked settings; placeholders of the id are filled in.
             runtime: Runtime directory of the service; its sockets go to a new folder.
             inbox: Takes all that it says.
+            force: Start although the check of the rig fails.
 
         """
         root = session.data_root or session.rig.data_root
@@ -76,6 +86,9 @@ class SessionRun:
         self.stop_reason: str | None = None
         self._runtime = runtime
         self._inbox = inbox
+        self._force = force
+        self._pulse = SessionPulse(time.monotonic)
+        self._log = JournalLog()
         self._recording: Recording | None = None
         self._abort = False
         self._began = time.monotonic()
@@ -90,6 +103,11 @@ class SessionRun:
     def turned(self) -> float:
         """CLOCK_MONOTONIC (s) at which its loop last went round."""
         return self._began if self._recording is None else self._recording.turned
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether its samples can come to the disk."""
+        return self._pulse.is_alive
 
     def start(self) -> None:
         """Begin; returns at once."""
@@ -114,6 +132,8 @@ class SessionRun:
 
     def observe(self, event: SessionEvent) -> None:
         """Pass on what the session says."""
+        self._pulse.observe(event)
+        self._log.observe(event)
         self._inbox.put((self, event))
 
     def _run(self) -> None:
@@ -139,6 +159,7 @@ class SessionRun:
                     runtime=runtime,
                     processes=processes,
                     observers=[self],
+                    force=self._force,
                 )
                 self._recording = recording
                 self._pass_on_orders(recording)
