@@ -199,6 +199,9 @@ class Processes:
         # meanwhile had said. Children say little.
         self._router.rcvhwm = 0
         self._router.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        # A child that is started again has the name of one whose last words may still
+        # be unread: without this ZeroMQ would neither hear it nor speak to it.
+        self._router.setsockopt(zmq.ROUTER_HANDOVER, 1)
         self._router.bind(self.endpoint)
         control.chmod(0o600)
         self._children: dict[str, Child] = {}

@@ -57,6 +57,7 @@ class WriterProcess:
         make_stream_file(self.path, self.layout)
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._control: zmq.Socket[bytes] = self.context.socket(zmq.ROUTER)
+        self._control.setsockopt(zmq.ROUTER_HANDOVER, 1)  # as the daemon's
         self._control.bind(f"ipc://{sockets}/control")
         self._spec = WriterSpec(
             **{

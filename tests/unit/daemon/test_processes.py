@@ -1,10 +1,12 @@
 import os
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
+import zmq
 
 from rigd.daemon.processes import (
     LAST_LINES,
@@ -128,6 +130,40 @@ def test_words_and_orders_travel_and_none_is_lost_at_the_end(
     assert heard[-2] == Said("a", Finished())
     assert isinstance(heard[-1], Exited)
     assert not processes.send("a", Command(command="stop")), "nobody is there any more"
+
+
+def test_a_child_with_the_name_of_another_is_heard_and_reached(
+    processes: Processes,
+) -> None:
+    """The last words of the other were not read yet when it came: as after kill -9."""
+    last, first = Notice(level="info", text="last"), Notice(level="info", text="first")
+    with dealer(processes) as before:
+        before.send(last.model_dump_json().encode())
+        time.sleep(0.2)
+    with dealer(processes) as after:
+        after.send(first.model_dump_json().encode())
+        time.sleep(0.3)  # both have come before anybody looks
+        deadline = time.monotonic() + 10
+        heard: list[Happening] = []
+        while Said("writer:x", first) not in heard:
+            assert time.monotonic() < deadline, heard
+            heard += processes.wait(0.1)
+        assert processes.send("writer:x", Command(command="quit"))
+        assert after.poll(5000)
+
+
+@contextmanager
+def dealer(processes: Processes) -> Iterator["zmq.Socket[bytes]"]:
+    """Connect as a child called `writer:x`, in a context of its own."""
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    socket = context.socket(zmq.DEALER)
+    socket.setsockopt(zmq.IDENTITY, b"writer:x")
+    socket.connect(processes.endpoint)
+    try:
+        yield socket
+    finally:
+        socket.close(linger=1000)
+        context.term()
 
 
 def test_watched_descriptors_are_reacted_to(processes: Processes) -> None:
