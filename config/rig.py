@@ -10,6 +10,7 @@ from rigd.config.base import Misfit, MisfitError, Model, entries
 from rigd.config.check import Check, Limits
 from rigd.config.clocks import Clocks, clock_misfits
 from rigd.config.control import Control
+from rigd.config.metrics import Metrics
 from rigd.config.names import StreamName
 from rigd.config.paths import PathInFile
 from rigd.config.probe import Probe
@@ -67,6 +68,8 @@ class Rig(Model):
     YAML file; default `sessions`."""
     control: Control = Field(default_factory=Control)
     """Who may talk to `rigd serve`, and where it listens."""
+    metrics: Metrics = Field(default_factory=Metrics)
+    """Where `rigd serve` shows its numbers to Prometheus."""
     probes: dict[StreamName, Probe] = Field(default_factory=dict)
     """Probes by name; an `ElectricalSeries` names the one it records from."""
     devices: dict[StreamName, Device] = Field(min_length=1)

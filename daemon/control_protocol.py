@@ -162,6 +162,9 @@ class Status(Model):
     """Those that run, the oldest first."""
     ended: list[SessionStatus]
     """The last that have ended, the newest last."""
+    verdicts: dict[str, int] = Field(default_factory=dict)
+    """Sessions that have ended since the service was started, by verdict; `none`: it
+    did not start, or was not finalized."""
     unfinished: list[str]
     """Session folders of earlier runs that are still to be recovered and finalized."""
 

@@ -7,6 +7,12 @@ from rigd.daemon.participants import Writer
 from rigd.daemon.rate_meter import RateMeter
 from rigd.daemon.session_events import Progress, StreamProgress
 
+LONG_WINDOW = 60.0
+"""Seconds over which a rate is compared with the declared one."""
+
+LEAST_WINDOW = 10.0
+"""... once there are so many: rows come in chunks."""
+
 STALE = 3.0
 """Seconds without a word of a writer after which its rate counts as unknown."""
 
@@ -19,6 +25,7 @@ class ProgressReport:
         self._writers = writers
         self._duration = duration
         self._rows: dict[str, RateMeter] = {}
+        self._long: dict[str, RateMeter] = {}
         self._bytes: dict[str, RateMeter] = {}
         self.is_measuring = True
         """False: the recording is over, rates stay what they were."""
@@ -38,9 +45,11 @@ class ProgressReport:
         name, written = writer.stream, writer.written
         size = written.bytes if written else 0
         rows = self._rows.setdefault(name, RateMeter())
+        long = self._long.setdefault(name, RateMeter(LONG_WINDOW))
         volume = self._bytes.setdefault(name, RateMeter())
         if written is not None and self.is_measuring:
             rows.read(writer.written_at, writer.rows)
+            long.read(writer.written_at, writer.rows)
             volume.read(writer.written_at, size)
         is_stale = self.is_measuring and now - writer.written_at > STALE
         return StreamProgress(
@@ -51,9 +60,19 @@ class ProgressReport:
             bytes=size,
             rate=None if is_stale else rows.rate,
             bytes_per_second=None if is_stale else volume.rate,
+            nominal_rate=writer.rate,
+            rate_ppm=None if is_stale else _deviation(long, writer.rate),
             lost=writer.lost,
             lost_by_cause=writer.lost_by_cause,
             lost_intervals=list(writer.losses),
             lag_seconds=written.lag_seconds if written else None,
             ring_fill=writer.sent.ring_fill if writer.sent else 0.0,
         )
+
+
+def _deviation(meter: RateMeter, nominal: float | None) -> float | None:
+    """How much faster than `nominal` a count grew, in parts per million."""
+    rate = meter.rate
+    if nominal is None or rate is None or meter.seconds < LEAST_WINDOW:
+        return None
+    return (rate / nominal - 1) * 1e6

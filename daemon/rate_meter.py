@@ -9,7 +9,9 @@ WINDOW = 3.0
 class RateMeter:
     """The speed of a count that grows, from readings of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, window: float = WINDOW) -> None:
+        """Measure over the last `window` seconds."""
+        self._window = window
         self._readings: deque[tuple[float, int]] = deque()
 
     def read(self, when: float, count: int) -> None:
@@ -18,8 +20,15 @@ class RateMeter:
         if readings and when <= readings[-1][0]:
             return
         readings.append((when, count))
-        while len(readings) > 2 and when - readings[1][0] >= WINDOW:
+        while len(readings) > 2 and when - readings[1][0] >= self._window:
             readings.popleft()
+
+    @property
+    def seconds(self) -> float:
+        """Time from the first to the last reading that count."""
+        if not self._readings:
+            return 0.0
+        return self._readings[-1][0] - self._readings[0][0]
 
     @property
     def rate(self) -> float | None:

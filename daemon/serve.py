@@ -12,6 +12,7 @@ from rigd.daemon.commands import BAD_CONFIGURATION, FAILED, GOOD
 from rigd.daemon.control import ControlError
 from rigd.daemon.instance_lock import SecondServiceError
 from rigd.daemon.logs import configure_logs, print_fault
+from rigd.daemon.metrics_server import MetricsServer
 from rigd.daemon.runtime_folder import RuntimeFolderError
 from rigd.daemon.service import Service
 from rigd.daemon.service_folder import service_folder
@@ -50,6 +51,7 @@ def _serve(rig_file: Path, runtime_directory: Path | None) -> None:
         closing(
             Service(rig_file, rig, folder=folder, catalogue=catalogue, notifier=manager)
         ) as service,
+        closing(MetricsServer(rig.metrics, lambda: service.latest)),
     ):
         service.run(signals)
 

@@ -10,7 +10,7 @@ disk or a client.
 import os
 import signal
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -149,6 +149,7 @@ class Service:
         self._since = datetime.now(UTC)
         self._state: Literal["starting", "ready", "stopping"] = "starting"
         self._sessions: dict[str, Standing] = {}
+        self._verdicts: Counter[str] = Counter()
         self._ended: deque[SessionStatus] = deque(maxlen=ENDED_KEPT)
         self._inbox: Inbox[News] = Inbox()
         self._locks = [lock_for_service(folder), lock_for_service(rig.data_root)]
@@ -268,6 +269,7 @@ class Service:
         standing.over = over
         del self._sessions[standing.run.session.id]
         self._ended.append(standing.status())
+        self._verdicts[over.summary.verdict if over.summary else "none"] += 1
         _call_all(standing.on_recording)
         _call_all(standing.on_over)
 
@@ -321,6 +323,7 @@ class Service:
             since_utc=self._since.isoformat(timespec="seconds"),
             sessions=sessions,
             ended=list(self._ended),
+            verdicts=dict(self._verdicts),
             unfinished=unfinished,
         )
 

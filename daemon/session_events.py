@@ -91,6 +91,11 @@ class StreamProgress(Model):
     """Rows per second, measured over the last seconds; None: not known yet."""
     bytes_per_second: float | None = None
     """Measured like `rate`."""
+    nominal_rate: float | None = None
+    """Rows per second as declared; None: event-like."""
+    rate_ppm: float | None = None
+    """How much faster than declared the rows of the last minute came, in parts per
+    million; None: not known yet, or event-like."""
     lost: int = 0
     """Samples lost so far, whatever the cause."""
     lost_by_cause: dict[str, int] = Field(default_factory=dict)

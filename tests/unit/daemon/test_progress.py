@@ -253,7 +253,8 @@ def test_the_report_takes_rows_from_the_writer_and_the_ring_from_the_source() ->
     writer = Writer("a", "box", 100.0, ready_by=0)
     report = ProgressReport({"a": writer}, duration=5)
     before = report.make(now=10.0, seconds=0.1, disk=DiskReading(8000, None))
-    assert before.streams == [StreamProgress(stream="a", device="box")]
+    unknown = StreamProgress(stream="a", device="box", nominal_rate=100.0)
+    assert before.streams == [unknown]
     assert before.seconds_left is None
     write(writer, at=10.25, rows=100)
     report.make(now=10.5, seconds=0.6, disk=UNKNOWN)
@@ -265,13 +266,25 @@ def test_the_report_takes_rows_from_the_writer_and_the_ring_from_the_source() ->
     assert after.streams == [
         StreamProgress(
             stream="a", device="box", rows=200, safe_rows=180, bytes=1600,
-            rate=100.0, bytes_per_second=800.0, lost=4,
+            rate=100.0, bytes_per_second=800.0, nominal_rate=100.0, lost=4,
             lost_by_cause={"device": 2, "before a restart": 1},
             lag_seconds=0.2, ring_fill=0.25,
         )
     ]  # fmt: skip
     assert (after.free_bytes, after.seconds_left) == (8000, 10.0)
     assert after.duration == 5
+
+
+def test_the_rate_is_compared_with_the_declared_one_when_it_is_known_well() -> None:
+    writer = Writer("a", "box", 100.0, ready_by=0)
+    report = ProgressReport({"a": writer}, duration=None)
+    found = []
+    for tick in range(100):
+        write(writer, at=10.0 + tick, rows=101 * tick)
+        (stream,) = report.make(10.0 + tick, 0, UNKNOWN).streams
+        found.append(stream.rate_ppm)
+    assert found[:10] == [None] * 10
+    assert found[10:] == pytest.approx([10_000] * 90)
 
 
 def test_the_rate_of_a_writer_that_says_nothing_is_unknown() -> None:
