@@ -73,12 +73,14 @@ class Domain:
         name: The device, or `<device>.<stream>` of a stream that ticks otherwise.
         device: Their device.
         streams: Their names, the one that tells most of the clock first.
+        pulses: Edges that were seen on its sync line; None: it has none.
 
     """
 
     name: str
     device: str
     streams: tuple[str, ...]
+    pulses: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +208,8 @@ def find_domains(
             rest = [name for name in rest if name not in mine]
             is_first = all(domain.device != device for domain in found)
             name = device if is_first else f"{device}.{mine[0]}"
-            found.append(Domain(name, device, tuple(mine)))
+            seen = [len(edges) for n in mine if (edges := timed[n].edges) is not None]
+            found.append(Domain(name, device, tuple(mine), seen[0] if seen else None))
     return found
 
 

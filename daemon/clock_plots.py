@@ -85,7 +85,10 @@ def _draw_pulses(axis: "Axes", one: ClockEvidence) -> None:
     found = [segment.pulses for segment in one.entry.segments if segment.pulses]
     if not found:
         axis.set_title(f"{one.name}: pulses", size=9)
-        _say(axis, "no sync line")
+        seen = "no sync line"
+        if one.entry.pulses is not None:
+            seen = f"{one.entry.pulses} pulses, not compared with others"
+        _say(axis, seen)
         return
     counts = {
         name: sum(getattr(pulses, name) for pulses in found)

@@ -146,10 +146,13 @@ def _row(name: str, entry: DomainEntry) -> list[Text]:
 
 
 def pulses_text(entry: DomainEntry) -> str:
-    """`598/600`: matched pulses of those on the other line; `-` without a sync line."""
+    """`598/600`: matched pulses of those on the other line; `-` without a sync line.
+
+    One number: pulses that were seen, and not compared with others.
+    """
     found = [segment.pulses for segment in entry.segments if segment.pulses]
     if not found:
-        return "-"
+        return "-" if entry.pulses is None else str(entry.pulses)
     return f"{sum(p.matched for p in found)}/{sum(p.expected for p in found)}"
 
 

@@ -43,7 +43,7 @@ DOMAINS = {
     "drift_least": "least drift (ppm)",
     "drift_most": "most drift (ppm)",
     "latency": "least time from a sample to the host, subtracted (s); NaN: unknown",
-    "pulses_seen": "edges on its sync line; -1: it has none",
+    "pulses_seen": "edges on its sync line in all; -1: it has none",
     "pulses_expected": "edges on the line of `against` meanwhile; -1: unknown",
     "pulses_matched": "edges that are the same on both; -1: unknown",
     "pulses_missing": "edges that it did not see; -1: unknown",
@@ -156,6 +156,7 @@ def _domain_rows(domain: Domain, clocks: SessionClocks) -> list[dict[str, Any]]:
         "asked": str(found.asked),
         "tolerance": clocks.tolerance_of(domain.device),
         "latency": or_nan(latency),
+        "pulses_seen": -1 if domain.pulses is None else domain.pulses,
         "algorithm": ALGORITHM,
     }
     return [
@@ -190,7 +191,7 @@ def _segment_row(segment: Segment, warnings: Sequence[str]) -> dict[str, Any]:
 
 def _pulse_row(segment: Segment) -> dict[str, Any]:
     match = segment.fit.match
-    counts = ("seen", "expected", "matched", "missing", "extra")
+    counts = ("expected", "matched", "missing", "extra")
     if match is None:
         unknown: dict[str, Any] = {f"pulses_{name}": -1 for name in counts}
         return {**unknown, "holdout": math.nan, "ppm_difference": math.nan}

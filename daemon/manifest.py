@@ -298,6 +298,8 @@ class DomainEntry(Model):
     """Largest error asked for, s."""
     latency: float | None
     """Least time from a sample to the host that was subtracted, s; none: unknown."""
+    pulses: int | None = None
+    """Edges that were seen on its sync line; none: it has none."""
     algorithm: str
     """Name and version of the rules."""
     silent_losses: list[tuple[float, float, float]]
@@ -325,6 +327,7 @@ class DomainEntry(Model):
             error=found.error,
             tolerance=clocks.tolerance_of(domain.device),
             latency=clocks.settings.of_device(domain.device).latency,
+            pulses=domain.pulses,
             algorithm=ALGORITHM,
             silent_losses=[(o.start, o.stop, o.uncertainty) for o in found.losses],
             warnings=list(found.warnings),

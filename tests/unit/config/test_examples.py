@@ -47,10 +47,13 @@ def test_the_demo_rig_has_these_streams() -> None:
         "probe0_ap": "ElectricalSeries",
         "probe0_sync": "TimeSeries",
         "analog": "TimeSeries",
-        "camera": "ImageSeries",
+        "box_sync": "TimeSeries",
         "wheel": "SpatialSeries",
         "ttl": "EventsTable",
+        "camera": "ImageSeries",
+        "camera_lines": "TimeSeries",
     }
+    assert set(rig.clocks.devices) == set(rig.devices)
     assert len(probe_electrodes(rig.probes["probe0"])) == 384
     clocks = [str(device.options["clock"]) for device in rig.devices.values()]
     assert len(set(clocks)) == len(rig.devices)
