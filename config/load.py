@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from rigd.config.base import Model, entries
+from rigd.config.base import MisfitError, Model, entries
 from rigd.config.catalogue import Catalogue, UnknownDriverError
 from rigd.config.clocks import Realignment, clock_misfits
 from rigd.config.document import Document, Location, parse_document, read_document
@@ -18,6 +18,7 @@ from rigd.config.electrodes import read_probe_file
 from rigd.config.faults import ConfigurationError, Fault
 from rigd.config.probe import Contact
 from rigd.config.rig import Rig, rig_misfits
+from rigd.config.selection import with_selected_devices
 from rigd.config.session import Session
 from rigd.config.validation import Section, faults_of, misfit_faults
 
@@ -60,7 +61,13 @@ def _session(document: Document, catalogue: Catalogue | None) -> Session:
     if values.get("rig", document) is None:
         # Its faults are known already.
         errors = [error for error in errors if error["loc"][0] != "rig"]
-    faults += faults_of(Session, Section(document, values), errors)
+    section = Section(document, values)
+    faults += faults_of(Session, section, errors)
+    if session is not None and not faults:
+        try:
+            session = with_selected_devices(session)
+        except MisfitError as error:
+            faults += misfit_faults(section, (), error.misfits)
     return _faultless(session, faults, document)
 
 

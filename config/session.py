@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from rigd.config.base import Model
-from rigd.config.names import EntityName, SessionId, fill_placeholders
+from rigd.config.names import EntityName, SessionId, StreamName, fill_placeholders
 from rigd.config.paths import PathInFile
 from rigd.config.rig import Rig
 from rigd.config.units import Seconds
@@ -47,10 +47,15 @@ class Session(Model):
     """Who was recorded."""
     rig: Rig
     """The rig itself, or the path of a rig file relative to this file."""
+    devices: list[StreamName] | None = Field(default=None, min_length=1)
+    """Devices of the rig to record; default: all."""
     data_root: PathInFile | None = None
     """Folder that holds the session folders; default: that of the rig."""
     duration: Seconds | None = None
     """Planned length; default: until stopped."""
+    resume: bool = False
+    """After a crash or a power cut `rigd serve` goes on with this session by itself,
+    as its next run, in a folder of its own; default: no."""
     experimenter: list[str] = Field(default_factory=list)
     """Who did it, `Last, First`."""
     institution: str | None = None

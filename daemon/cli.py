@@ -346,6 +346,110 @@ def serve(
     raise typer.Exit(run(rig, runtime_directory))
 
 
+RunningSession = Annotated[
+    str | None,
+    typer.Argument(metavar="[SESSION]", help="Id of a running session."),
+]
+Wait = Annotated[
+    bool,
+    typer.Option("--wait/--no-wait", help="Return when it is done, or at once."),
+]
+
+
+@app.command(
+    epilog="Examples: rigd start training · rigd start session.yaml --duration '1 h'"
+)
+def start(
+    session: Annotated[
+        str,
+        typer.Argument(
+            metavar="SESSION",
+            help="Name of a session in the service's folder of sessions, or a file.",
+        ),
+    ],
+    duration: Annotated[
+        float | None,
+        typer.Option(
+            parser=_duration,
+            metavar="TIME",
+            help="Stop after this long. Default: as in the session file.",
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Start although a check before it fails.")
+    ] = False,
+    wait: Wait = True,
+    runtime_directory: RuntimeDirectory = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let the service record a session; returns when it records."""
+    from rigd.daemon import remote
+
+    raise typer.Exit(
+        remote.start(
+            session,
+            duration,
+            runtime_directory,
+            force=force,
+            wait=wait,
+            as_json=as_json,
+        )
+    )
+
+
+@app.command(epilog="Examples: rigd stop · rigd stop training-20261125-142501 --abort")
+def stop(
+    session: RunningSession = None,
+    abort: Annotated[
+        bool,
+        typer.Option(
+            "--abort", help="At once: samples that are not yet written are lost."
+        ),
+    ] = False,
+    wait: Wait = True,
+    runtime_directory: RuntimeDirectory = None,
+    as_json: AsJson = False,
+) -> None:
+    """End a session of the service; returns with its verdict when it is finalized."""
+    from rigd.daemon import remote
+
+    raise typer.Exit(
+        remote.stop(session, runtime_directory, abort=abort, wait=wait, as_json=as_json)
+    )
+
+
+@app.command(epilog="Example: rigd status --json")
+def status(runtime_directory: RuntimeDirectory = None, as_json: AsJson = False) -> None:
+    """Say where the service and its sessions stand."""
+    from rigd.daemon import remote
+
+    raise typer.Exit(remote.status(runtime_directory, as_json=as_json))
+
+
+@app.command(epilog="Example: rigd mark 'lights off'")
+def mark(
+    text: Annotated[str, typer.Argument(help="What happened.")],
+    session: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="In this session. Default: all that record."),
+    ] = None,
+    runtime_directory: RuntimeDirectory = None,
+    as_json: AsJson = False,
+) -> None:
+    """Note this moment, as an event with its time, in what is being recorded."""
+    from rigd.daemon import remote
+
+    raise typer.Exit(remote.mark(text, session, runtime_directory, as_json=as_json))
+
+
+@app.command(epilog="Example: rigd watch --json")
+def watch(runtime_directory: RuntimeDirectory = None, as_json: AsJson = False) -> None:
+    """Show what the sessions of the service do, until Ctrl-C."""
+    from rigd.daemon import remote
+
+    raise typer.Exit(remote.watch(runtime_directory, as_json=as_json))
+
+
 def main() -> None:
     """Run the command line; the exit code is the answer."""
     app()

@@ -32,6 +32,7 @@ from rigd.daemon.control_protocol import (
     STATUS,
     Answer,
     AnyRequest,
+    Marked,
     MarkRequest,
     RequestError,
     Sessions,
@@ -51,6 +52,7 @@ from rigd.daemon.control_protocol import (
 from rigd.daemon.inbox import Inbox
 from rigd.daemon.instance_lock import lock_for_service
 from rigd.daemon.requested_session import requested_session, session_names
+from rigd.daemon.runtime_folder import RuntimeFolderError
 from rigd.daemon.service_hooks import Notifier
 from rigd.daemon.service_status import service_text
 from rigd.daemon.session_events import (
@@ -61,6 +63,7 @@ from rigd.daemon.session_events import (
 from rigd.daemon.session_run import News, Over, SessionRun
 from rigd.daemon.session_state import FIRST, State
 from rigd.daemon.unix_signals import Signals
+from rigd.streams.drivers.marks import Mark
 
 TURN = 0.5
 """Seconds after which the loop goes round even if nothing happens."""
@@ -277,13 +280,14 @@ class Service:
 
     def _answer(self, letter: Letter) -> None:
         """Carry out a request; what is wrong with it is the reply."""
+        came_ns = time.monotonic_ns()
         try:
             request = read_request(letter.message)
         except RequestError as error:
             reply = bad(request_id(letter.message), error.error)
             self._control.reply(letter, reply)
             return
-        self._finish(letter, request, lambda: self._carry_out(letter, request))
+        self._finish(letter, request, lambda: self._carry_out(letter, request, came_ns))
 
     def _finish(
         self, letter: Letter, request: AnyRequest, work: Callable[[], Answer | None]
@@ -297,7 +301,9 @@ class Service:
         if answer is not None:
             self._control.reply(letter, good(request.id, answer))
 
-    def _carry_out(self, letter: Letter, request: AnyRequest) -> Answer | None:
+    def _carry_out(
+        self, letter: Letter, request: AnyRequest, came_ns: int
+    ) -> Answer | None:
         if isinstance(request, StatusRequest):
             return self.status()
         if isinstance(request, SessionsRequest):
@@ -306,7 +312,7 @@ class Service:
             return self._start(letter, request)
         if isinstance(request, StopRequest):
             return self._stop(letter, request)
-        return self._mark(request)
+        return self._mark(request, came_ns)
 
     def status(self) -> Status:
         """Say where the service stands."""
@@ -334,7 +340,10 @@ class Service:
         self._refuse_busy_devices(session.rig.devices)
         if session.id in self._sessions:
             raise RequestError("invalid session", f"session `{session.id}` runs")
-        run = SessionRun(session, self._folder, self._inbox, force=request.force)
+        try:
+            run = SessionRun(session, self._folder, self._inbox, force=request.force)
+        except RuntimeFolderError as error:
+            raise RequestError("not started", str(error)) from error
         standing = Standing(run)
         self._sessions[session.id] = standing
         run.start()
@@ -376,8 +385,20 @@ class Service:
         )
         return None
 
-    def _mark(self, request: MarkRequest) -> Answer:
-        raise RequestError("mark", "there are no marks yet")
+    def _mark(self, request: MarkRequest, came_ns: int) -> Answer:
+        """Note a moment in the session that is meant, or in all that record."""
+        stamp = came_ns if request.monotonic_ns is None else request.monotonic_ns
+        mark = Mark(text=request.text, monotonic_ns=stamp)
+        if request.session is not None or not self._sessions:
+            chosen = self._chosen(request.session, "to mark")
+        else:
+            chosen = list(self._sessions.values())
+        recording = [s for s in chosen if s.state is State.RECORDING]
+        names = [s.run.session.id for s in recording if s.run.mark(mark)]
+        if not names:
+            states = ", ".join(f"`{s.run.session.id}` is {s.state}" for s in chosen)
+            raise RequestError("mark", f"no session takes the mark: {states}")
+        return Marked(sessions=names, monotonic_ns=stamp)
 
     def _chosen(self, name: str | None, what: str) -> list[Standing]:
         """Return the session that is meant, or the only one."""

@@ -18,6 +18,7 @@ from rigd.config.paths import SessionPaths
 from rigd.config.session import Session
 from rigd.daemon.inbox import Inbox
 from rigd.daemon.logs import JournalLog
+from rigd.daemon.marks import MarkSender, with_marks
 from rigd.daemon.processes import Processes
 from rigd.daemon.pulse import SessionPulse
 from rigd.daemon.recording import (
@@ -30,6 +31,7 @@ from rigd.daemon.recording import (
 from rigd.daemon.runtime_folder import RuntimeFolder, RuntimeFolderError
 from rigd.daemon.session_events import SessionEvent, Summary
 from rigd.daemon.session_folder import DataRootError, SessionFolderError
+from rigd.streams.drivers.marks import Mark
 
 EXPECTED = (
     AbortedError,
@@ -78,13 +80,18 @@ class SessionRun:
             inbox: Takes all that it says.
             force: Start although the check of the rig fails.
 
+        Raises:
+            RuntimeFolderError: There is no room for its sockets.
+
         """
+        self._folder = RuntimeFolder({"RUNTIME_DIRECTORY": str(runtime)})
         root = session.data_root or session.rig.data_root
-        self.session = session
+        self.devices = list(session.rig.devices)
+        self.session = with_marks(session, f"ipc://{self._folder.socket('_marks')}")
         self.paths = SessionPaths(root / session.id, session.subject.id, session.id)
         self.started = datetime.now(UTC)
         self.stop_reason: str | None = None
-        self._runtime = runtime
+        self._marks = MarkSender(self.session)
         self._inbox = inbox
         self._force = force
         self._pulse = SessionPulse(time.monotonic)
@@ -93,11 +100,6 @@ class SessionRun:
         self._abort = False
         self._began = time.monotonic()
         self._thread = threading.Thread(target=self._run, name=session.id)
-
-    @property
-    def devices(self) -> list[str]:
-        """Names of its devices."""
-        return list(self.session.rig.devices)
 
     @property
     def turned(self) -> float:
@@ -126,9 +128,15 @@ class SessionRun:
         if self._abort:
             recording.abort()
 
+    def mark(self, mark: Mark) -> bool:
+        """Note a moment; False: its source does not take any more."""
+        return self._marks.send(mark)
+
     def join(self) -> None:
-        """Wait for the end of its thread."""
+        """Wait for the end of its thread, and give everything back."""
         self._thread.join()
+        self._marks.close()
+        self._folder.remove()
 
     def observe(self, event: SessionEvent) -> None:
         """Pass on what the session says."""
@@ -151,18 +159,14 @@ class SessionRun:
             self._inbox.put((self, Over(summary, error)))
 
     def _record(self) -> Summary:
-        runtime = RuntimeFolder({"RUNTIME_DIRECTORY": str(self._runtime)})
-        try:
-            with closing(Processes(runtime.socket("_control"))) as processes:
-                recording = Recording(
-                    self.session,
-                    runtime=runtime,
-                    processes=processes,
-                    observers=[self],
-                    force=self._force,
-                )
-                self._recording = recording
-                self._pass_on_orders(recording)
-                return recording.run()
-        finally:
-            runtime.remove()
+        with closing(Processes(self._folder.socket("_control"))) as processes:
+            recording = Recording(
+                self.session,
+                runtime=self._folder,
+                processes=processes,
+                observers=[self],
+                force=self._force,
+            )
+            self._recording = recording
+            self._pass_on_orders(recording)
+            return recording.run()

@@ -1,0 +1,167 @@
+"""The commands that talk to the service. Each returns its exit code."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from rigd.config.faults import ConfigurationError
+from rigd.config.load import load_session
+from rigd.daemon.client import Client, NoServiceError, RefusedError
+from rigd.daemon.commands import BAD_CONFIGURATION, FAILED, GOOD
+from rigd.daemon.control_protocol import SessionStatus, Started, Status
+from rigd.daemon.progress import lines_of, observer_for, progress_line
+from rigd.daemon.service_status import session_text
+from rigd.daemon.session_events import Progress, SessionEvent
+from rigd.streams.registry import InstalledDrivers
+
+EVENTS: TypeAdapter[SessionEvent] = TypeAdapter(SessionEvent)
+
+BY_CODE = {"invalid session": BAD_CONFIGURATION}
+"""Exit codes of refusals; of all others 1."""
+
+
+def _talk(folder: Path | None, work: Callable[[Client], int]) -> int:
+    """Do some work with a client; say what goes wrong."""
+    try:
+        with Client(folder) as client:
+            return work(client)
+    except NoServiceError as error:
+        print(f"rigd: {error}", file=sys.stderr)
+        return FAILED
+    except RefusedError as error:
+        print(f"rigd: {error}", file=sys.stderr)
+        return BY_CODE.get(error.code, FAILED)
+    except KeyboardInterrupt:
+        return GOOD
+
+
+def start(
+    session: str,
+    duration: float | None,
+    folder: Path | None,
+    *,
+    force: bool,
+    wait: bool,
+    as_json: bool,
+) -> int:
+    """Start a session by name or file; see `rigd start --help`."""
+
+    def work(client: Client) -> int:
+        started = _start(client, session, duration, force=force, wait=wait)
+        said = f"recording {started.session} in {started.folder}"
+        print(started.model_dump_json() if as_json else said)
+        return GOOD
+
+    try:
+        return _talk(folder, work)
+    except ConfigurationError as error:
+        print(f"rigd: {error}", file=sys.stderr)
+        return BAD_CONFIGURATION
+
+
+def _start(
+    client: Client, session: str, duration: float | None, *, force: bool, wait: bool
+) -> Started:
+    """Send a name as it is; read a file here, since the service may not be allowed."""
+    path = Path(session)
+    if path.suffix not in (".yaml", ".yml") and not path.is_file():
+        return client.start(session, duration=duration, force=force, wait=wait)
+    settings = load_session(path, InstalledDrivers()).model_dump(mode="json")
+    return client.start(settings=settings, duration=duration, force=force, wait=wait)
+
+
+def stop(
+    session: str | None, folder: Path | None, *, abort: bool, wait: bool, as_json: bool
+) -> int:
+    """End a session; see `rigd stop --help`."""
+
+    def work(client: Client) -> int:
+        stopped = client.stop(session, abort=abort, wait=wait)
+        if stopped.summary is None:
+            print(f"{stopped.session} comes to its end")
+            return GOOD
+        observer_for(sys.stdout, as_json=as_json, plain=True).observe(stopped.summary)
+        return GOOD if stopped.summary.verdict == "complete" else FAILED
+
+    return _talk(folder, work)
+
+
+def status(folder: Path | None, *, as_json: bool) -> int:
+    """Say where the service stands; see `rigd status --help`."""
+
+    def work(client: Client) -> int:
+        found = client.status()
+        print(found.model_dump_json() if as_json else "\n".join(_lines(found)))
+        return GOOD
+
+    return _talk(folder, work)
+
+
+def _lines(status: Status) -> list[str]:
+    lines = [
+        f"rigd {status.rigd}, process {status.pid}, rig {status.rig}, {status.state}: "
+        f"data in {status.data_root}"
+    ]
+    if not status.data_root_is_there:
+        lines.append("  the data root is gone: its disk is not mounted any more")
+    lines += [f"  {line}" for one in status.sessions for line in _session_lines(one)]
+    lines += [f"  unfinished: {folder}" for folder in status.unfinished]
+    lines += [f"  ended: {_end_text(session)}" for session in status.ended]
+    return lines if len(lines) > 1 else [*lines, "  idle"]
+
+
+def _session_lines(session: SessionStatus) -> list[str]:
+    lines = [session_text(session), f"  {session.folder}"]
+    if session.progress is not None:
+        lines.append(f"  {progress_line(session.progress)}")
+    return lines
+
+
+def _end_text(session: SessionStatus) -> str:
+    if session.summary is None:
+        return f"{session.session}: {session.error}"
+    reasons = "; ".join(session.summary.reasons)
+    text = f"{session.session}: {session.summary.verdict}"
+    return f"{text} ({reasons})" if reasons else text
+
+
+def mark(text: str, session: str | None, folder: Path | None, *, as_json: bool) -> int:
+    """Note a moment; see `rigd mark --help`."""
+
+    def work(client: Client) -> int:
+        marked = client.mark(text, session=session)
+        said = f"marked in {', '.join(marked.sessions)}"
+        print(marked.model_dump_json() if as_json else said)
+        return GOOD
+
+    return _talk(folder, work)
+
+
+def watch(folder: Path | None, *, as_json: bool) -> int:
+    """Show what happens; see `rigd watch --help`."""
+
+    def work(client: Client) -> int:
+        show = _show_json if as_json else _show
+        for topic, session, text in client.watch():
+            show(topic, session, text)
+        return GOOD
+
+    return _talk(folder, work)
+
+
+def _show_json(topic: str, session: str, text: str) -> None:
+    print(f'{{"topic":"{topic}","session":"{session}",{text[1:]}', flush=True)
+
+
+def _show(topic: str, session: str, text: str) -> None:
+    """Put an event into lines; of the status what no event tells."""
+    if topic == "status":
+        return
+    event = EVENTS.validate_json(text)
+    lines = [line.text for line in lines_of(event)]
+    if isinstance(event, Progress):
+        lines = [progress_line(event)]
+    for line in lines:
+        print(f"{session}: {line}", flush=True)
