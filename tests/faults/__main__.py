@@ -12,6 +12,7 @@ from functools import partial
 from tests.faults import (
     error_bench,
     kill_bench,
+    link_bench,
     message_bench,
     power_bench,
     real_cut_bench,
@@ -58,6 +59,7 @@ BENCHES: Mapping[str, Bench] = {
     "errors": lambda share, seed: error_bench.bench(
         faults=count(500, share), seed=seed
     ),
+    "links": lambda share, seed: link_bench.bench(cuts=count(50, share), seed=seed),
     "messages": lambda share, seed: message_bench.bench(
         messages=count(1_000_000, share), seed=seed
     ),

@@ -8,6 +8,7 @@ import pytest
 from tests.faults import (
     error_bench,
     kill_bench,
+    link_bench,
     message_bench,
     power_bench,
     real_cut_bench,
@@ -80,3 +81,9 @@ def test_mutated_messages() -> None:
 def test_a_writer_that_is_too_trustful_is_caught(name: str) -> None:
     row = message_bench.bench(messages=2000, seed=1, sabotage=name)
     assert row.failures
+
+
+def test_cut_links() -> None:
+    row = link_bench.bench(cuts=6, seed=500, kinds=("channels",))
+    assert row.failures == []
+    assert row.seen["blocks repeated"] > 0

@@ -32,12 +32,14 @@ class FaultyLink:
         """Pass on what is waiting in both directions."""
         self._pass(self._front, self._back)
         self._pass(self._back, self._front)
-        if self._held and self._random.random() < 0.5:
+        if self._held and self._random.random() < 0.5 and takes(self._held[0][0]):
             target, frames = self._held.pop(0)
             target.send_multipart(frames)
 
     def _pass(self, origin: "zmq.Socket[bytes]", target: "zmq.Socket[bytes]") -> None:
         for _ in range(20):
+            if not takes(target):
+                return
             try:
                 frames = origin.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
@@ -50,10 +52,15 @@ class FaultyLink:
                 self._held.append((target, frames))
             else:
                 target.send_multipart(frames)
-                if chance() < self._double:
+                if chance() < self._double and takes(target):
                     self.faults += 1
                     target.send_multipart(frames)
 
     def close(self) -> None:
         self._front.close(linger=0)
         self._back.close(linger=0)
+
+
+def takes(target: "zmq.Socket[bytes]") -> bool:
+    """Whether the queue of a socket has room."""
+    return bool(target.poll(0, zmq.POLLOUT))
