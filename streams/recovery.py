@@ -41,6 +41,7 @@ from rigd.streams.journal_file import (
 from rigd.streams.journal_state import JournalState, read_state
 from rigd.streams.journaled_rows import JournaledRows, Rows
 from rigd.streams.ledger import ENDED_WITH_REASON, LostInterval
+from rigd.streams.skeleton import find_change
 from rigd.streams.standing import Standing
 from rigd.streams.stream_layout import StreamLayout
 
@@ -114,13 +115,16 @@ def why_recover(stream_file: Path, layout: StreamLayout) -> str:
         return NOT_ENDED
     if not state.end.whole:
         return SPREAD
-    return _fault(stream_file, layout, state.rows)
+    return _fault(stream_file, layout, state)
 
 
-def _fault(stream_file: Path, layout: StreamLayout, rows: Rows) -> str:
+def _fault(stream_file: Path, layout: StreamLayout, state: JournalState) -> str:
     """Say in which way the file is not what the journal says; empty: it is."""
     if not stream_file.exists():
         return MISSING
+    changed = find_change(stream_file, state.skeleton, layout.state)
+    if changed:
+        return f"its file is damaged ({changed})"
     try:
         with h5py.File(stream_file, "r") as file:
             found = [len(file[dataset.path]) for dataset in layout.datasets]
@@ -129,7 +133,7 @@ def _fault(stream_file: Path, layout: StreamLayout, rows: Rows) -> str:
             who = f"{stream_file.name} is open in another process"
             raise RecoveryError(f"{who}; close it there first") from error
         return f"its file can't be read as HDF5: {' '.join(str(error).split())}"
-    if any(there < known for there, known in zip(found, rows, strict=True)):
+    if any(there < known for there, known in zip(found, state.rows, strict=True)):
         return "its file has fewer rows than its journal"
     return ""
 
