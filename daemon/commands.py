@@ -188,13 +188,20 @@ def finalize(folder: Path, *, sha256: bool, as_json: bool) -> int:
 
 
 def _run_helper(module: str, folder: Path, observer: Observer, *flags: str) -> int:
-    """Run a process that works on a folder, and tell of its steps."""
+    """Run a process that works on a folder, and tell of its steps.
+
+    Ctrl-C ends it at once, wherever it is: what it does can be done again.
+    """
     command = [sys.executable, "-m", module, str(folder), *flags]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as helper:
-        for line in helper.stdout or ():
-            step = read_step(line)
-            observer.observe(step or Output(process=module, line=line.rstrip()))
-    return helper.returncode
+        try:
+            for line in helper.stdout or ():
+                step = read_step(line)
+                observer.observe(step or Output(process=module, line=line.rstrip()))
+        except KeyboardInterrupt:
+            helper.terminate()
+            print("rigd: interrupted; nothing is lost, run it again", file=sys.stderr)
+    return helper.wait()
 
 
 def recover(folder: Path, *, as_json: bool) -> int:

@@ -12,13 +12,12 @@ process of its own (`python -m rigd.daemon.finalizer FOLDER`), since it imports 
 import argparse
 import json
 import platform
+import signal
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-
-from pydantic import ValidationError
 
 from rigd.config.faults import ConfigurationError
 from rigd.config.load import load_session
@@ -144,7 +143,7 @@ def load_record(folder: Path) -> SessionRecord:
         raise FinalizeError(
             f"{folder} is no folder of a session that has begun: no record.json"
         ) from None
-    except (OSError, ValidationError) as error:
+    except (OSError, ValueError) as error:
         raise FinalizeError(f"{path} can't be used: {error}") from error
 
 
@@ -487,4 +486,5 @@ def _last_line(verdict: Verdict, reasons: Iterable[str]) -> str:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # end without a word: `rigd` says it
     sys.exit(main(sys.argv[1:]))

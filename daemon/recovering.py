@@ -9,6 +9,7 @@ moment and run again.
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -131,4 +132,5 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # end without a word: `rigd` says it
     sys.exit(main(sys.argv[1:]))

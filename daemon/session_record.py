@@ -3,6 +3,8 @@
 Together with `session.yaml` and the stream files it is all that finalizing needs.
 """
 
+import hashlib
+import json
 import os
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +13,9 @@ from pydantic import Field
 
 from rigd.config.base import Model
 from rigd.daemon.stream_record import StreamRecord
+
+CHECKSUM = "sha256"
+"""Key of the file for the checksum of all else in it."""
 
 
 class SessionRecord(Model):
@@ -36,13 +41,35 @@ class SessionRecord(Model):
     """What spoke against the start, of which it was said that it shall not count."""
 
     def save(self, path: Path) -> None:
-        """Write to `path` so that it is there whole or not at all."""
-        write_whole(path, self.model_dump_json(indent=2) + "\n")
+        """Write to `path` so that it is there whole or not at all, with a checksum."""
+        values = self.model_dump(mode="json")
+        values[CHECKSUM] = checksum(values)
+        write_whole(path, json.dumps(values, indent=2) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> "SessionRecord":
-        """Read `path`."""
-        return cls.model_validate_json(path.read_text())
+        """Read `path`.
+
+        Raises:
+            OSError: It can't be read.
+            ValueError: It is no record, or not as it was saved: all times and rows of
+                the session depend on it.
+
+        """
+        values = json.loads(path.read_bytes())
+        told = values.pop(CHECKSUM, None) if isinstance(values, dict) else None
+        if told != checksum(values):
+            raise ValueError(
+                "it was changed since the session began (its checksum is wrong); "
+                "put the file back as it was"
+            )
+        return cls.model_validate(values)
+
+
+def checksum(values: Any) -> str:
+    """Return the SHA-256 of JSON values, in hex, however they are written."""
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -111,6 +111,27 @@ def test_only_who_may_write_may_recover() -> None:
     assert "/usr can't be written by user id 65534" in done.stderr
 
 
+@pytest.mark.parametrize("command", ["recover", "finalize"])
+def test_ctrl_c_says_that_it_can_be_run_again(
+    laboratory: Laboratory, tmp_path: Path, command: str
+) -> None:
+    folder = crashed_folder(tmp_path / "session").folder
+    run = laboratory.start(command, folder)
+    assert run.popen.stdout is not None
+    run.popen.stdout.readline()  # it has begun
+    for process in (psutil.Process(run.popen.pid), *children(run)):
+        process.send_signal(signal.SIGINT)  # as a terminal does
+    code, errors = run.finish()
+    assert code == 1
+    assert errors == "rigd: interrupted; nothing is lost, run it again\n"
+    code, errors = laboratory.start(command, folder).finish()
+    assert errors == ""
+
+
+def children(run: Run) -> list[psutil.Process]:
+    return psutil.Process(run.popen.pid).children()
+
+
 # --- kill -9 of the recovery itself ---------------------------------------------------
 
 SERVER = """if True:
