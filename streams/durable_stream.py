@@ -15,15 +15,15 @@ import json
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from shutil import copymode
 from typing import Any
 
 from rigd.streams.block import StreamFormat
 from rigd.streams.journal import Checkpoint, End, Extent, Head, Inline, Part, Recovered
-from rigd.streams.journal_file import Journal, JournalError, settle, write_new
-from rigd.streams.journal_state import read_state
+from rigd.streams.journal_file import Journal, JournalError, write_new
+from rigd.streams.journal_state import JournalState, read_state
 from rigd.streams.ledger import ENDED_WITH_REASON, RUNNING, LostInterval
 from rigd.streams.standing import Standing
 from rigd.streams.stream_file import StoredChunk, StreamFile
@@ -70,7 +70,10 @@ def described(layout: StreamLayout) -> list[dict[str, Any]]:
 
 
 class DurableStream:
-    """Appends to a stream so that what it says is on the disk survives everything."""
+    """Appends to a stream so that what it says is on the disk survives everything.
+
+    `ended_before` is the end that was found in its journal, if there was one already.
+    """
 
     def __init__(
         self,
@@ -105,6 +108,7 @@ class DurableStream:
         self._abandoned: list[StreamFile] = []
         self._vain = 0
         self._reserve: StreamReserve | None = None
+        self.ended_before: End | None = None
         self.synced = self._kept_before = Checkpoint(Standing(), self._bases)
         if journal_path(path).exists():
             self._resume(key)
@@ -124,19 +128,29 @@ class DurableStream:
         self._open_part(0)
 
     def _resume(self, key: int) -> None:
-        if self._durable:
-            settle(journal_path(self.path))
-        state = read_state(journal_path(self.path))
-        wanted = json.loads(json.dumps(described(self.layout)))
-        if state.head.key != key or state.head.datasets != wanted:
-            raise ValueError(f"{journal_path(self.path)} is of another stream")
+        """Go on; nothing is read before the journal is held: its writer may live."""
+        path = journal_path(self.path)
+        self._journal = Journal(path, key)
+        with ExitStack() as failed:
+            failed.callback(self._journal.close)
+            state = self._found_state(path, key)
+            failed.pop_all()
+        self.ended_before = state.end
         self._skeleton = state.skeleton
-        self._journal = Journal(journal_path(self.path), key)
         if state.sound is not None:
             self.synced = state.sound
         self._open_part(
             self._free_part(max((part.number for part in state.parts), default=0) + 1)
         )
+
+    def _found_state(self, path: Path, key: int) -> JournalState:
+        if self._durable:
+            self._journal.settle()
+        state = read_state(path, self._journal.records())
+        wanted = json.loads(json.dumps(described(self.layout)))
+        if state.head.key != key or state.head.datasets != wanted:
+            raise ValueError(f"{path} is of another stream")
+        return state
 
     @property
     def parts(self) -> int:

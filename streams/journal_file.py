@@ -59,7 +59,7 @@ class Journal:
         self._waiting: list[Payload] = []
         self._is_dead = False
         try:
-            self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+            self._descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
         except OSError as error:
             raise JournalError(f"{path} can't be opened: {error.strerror}") from error
         if not hold(self._descriptor):
@@ -99,6 +99,26 @@ class Journal:
             sync_folder(path.parent)
         except OSError as error:
             raise JournalError(f"{path} can't be made: {error.strerror}") from error
+
+    def settle(self) -> None:
+        """Let what a dead writer has left say only what is on the disk.
+
+        What the kernel still holds is brought there; what it failed to bring there
+        before is forgotten, so that it is not read again.
+
+        Raises:
+            JournalError: The disk refuses.
+
+        """
+        self.sync()
+        os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+
+    def records(self) -> Iterator["Found | Damage"]:
+        """Yield all records that stand there, see `scan`.
+
+        To open the file once more would do away with the lock, see `file_lock`.
+        """
+        return scan_open(self._descriptor)
 
     def add(self, record: Record) -> None:
         """Gather a record for the next `write`."""
@@ -195,19 +215,24 @@ def scan(path: Path) -> Iterator[Found | Damage]:
 
     """
     with path.open("rb") as file:
-        records = _Records(file.fileno())
-        position = 0
-        while position < records.size:
-            found = records.read(position)
-            if found is None:
-                following = records.find(position + 1)
-                yield Damage(position, following)
-                position = following
-                continue
-            record, length = found
-            if record is not None:
-                yield Found(position, record)
-            position += length
+        yield from scan_open(file.fileno())
+
+
+def scan_open(descriptor: int) -> Iterator[Found | Damage]:
+    """Do as `scan` does with a file that is open for reading."""
+    records = _Records(descriptor)
+    position = 0
+    while position < records.size:
+        found = records.read(position)
+        if found is None:
+            following = records.find(position + 1)
+            yield Damage(position, following)
+            position = following
+            continue
+        record, length = found
+        if record is not None:
+            yield Found(position, record)
+        position += length
 
 
 class _Records:
@@ -251,27 +276,6 @@ class _Records:
                 at = piece.find(MAGIC, at + 1)
             position += max(1, len(piece) - len(MAGIC) + 1)
         return self.size
-
-
-def settle(path: Path) -> None:
-    """Let a journal that a dead writer has left say only what is on the disk.
-
-    What the kernel still holds is brought there; what it failed to bring there before
-    is forgotten, so that it is not read again.
-
-    Raises:
-        JournalError: The disk refuses.
-
-    """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fdatasync(descriptor)
-            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        raise JournalError(f"{path} can't be settled: {error.strerror}") from error
 
 
 def sync_folder(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """What a journal says in short: whose it is, its parts, last checkpoint and end."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from rigd.streams.journal import (
     Recovered,
     Skeleton,
 )
-from rigd.streams.journal_file import Damage, JournalError, scan
+from rigd.streams.journal_file import Damage, Found, JournalError, scan
 
 
 @dataclass(slots=True)
@@ -118,8 +119,14 @@ class JournalState:
         return self.checkpoint.rows
 
 
-def read_state(path: Path) -> JournalState:
+def read_state(
+    path: Path, records: Iterable[Found | Damage] | None = None
+) -> JournalState:
     """Read a journal from its first to its last record.
+
+    Args:
+        path: The journal.
+        records: What it holds, if it is open already.
 
     Raises:
         JournalError: It has no head or skeleton that is whole, or is of a later
@@ -131,7 +138,7 @@ def read_state(path: Path) -> JournalState:
     skeleton: bytes | None = None
     state: JournalState | None = None
     before: list[Damage] = []
-    for found in scan(path):
+    for found in scan(path) if records is None else records:
         if isinstance(found, Damage):
             if state is None:
                 before.append(found)

@@ -111,13 +111,17 @@ class Complaints:
 
     def tell(self) -> None:
         """Pass on what has gathered, if the last time was long enough ago."""
-        now = time.monotonic()
-        if self._count and now - self._sent >= self.EVERY:
+        if time.monotonic() - self._sent >= self.EVERY:
+            self.finish()
+
+    def finish(self) -> None:
+        """Pass on what has gathered, whenever the last time was: nothing follows."""
+        if self._count:
             more = f" ({self._count} times)" if self._count > 1 else ""
             self._send(
                 Notice(level=self._level, text=self._text + more, stream=self._stream)
             )
-            self._sent, self._count = now, 0
+            self._sent, self._count = time.monotonic(), 0
 
 
 def read_specification(model: type[Spec]) -> Spec:

@@ -222,6 +222,7 @@ class Source:
                 break
             time.sleep(IDLE)
         self._tell()
+        self._complain.finish()
 
     def _tell(self) -> None:
         self._complain.tell()

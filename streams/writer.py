@@ -18,8 +18,7 @@ import zmq
 
 from rigd.streams.block import StreamFormat
 from rigd.streams.continuity import Continuity
-from rigd.streams.durable_stream import DurableStream, PartFailedError, journal_path
-from rigd.streams.journal_state import read_state
+from rigd.streams.durable_stream import DurableStream, PartFailedError
 from rigd.streams.ledger import ENDED_REGULARLY, ENDED_WITH_REASON, LostInterval
 from rigd.streams.messages import (
     Finished,
@@ -240,16 +239,6 @@ def record_rows(record: bytes) -> int:
     return int.from_bytes(record[32:36], "little")
 
 
-def end_before(stream_file: Path) -> str | None:
-    """Return why the stream ended under a writer that died before it could say so.
-
-    Empty for a regular end; None: the stream goes on.
-    """
-    journal = journal_path(stream_file)
-    end = read_state(journal).end if journal.exists() else None
-    return None if end is None else end.reason
-
-
 class Writer:
     """The loop around receiver, appender and stream file."""
 
@@ -264,7 +253,6 @@ class Writer:
         self._control = control
         self._term = term
         stream_format = StreamFormat.from_json(spec.format)
-        end = end_before(Path(spec.path))
         layout = stream_layout(
             spec.stream,
             stream_format,
@@ -276,7 +264,9 @@ class Writer:
             Path(spec.path), layout, stream_format, spec.key, durable=spec.durable
         )
         self._append = Appender(self._file)
-        self._append.ended = end
+        # It may have died after the end, before it could say so.
+        end = self._file.ended_before
+        self._append.ended = None if end is None else end.reason
         self._farewell_by = time.monotonic() + FAREWELL
         self._complain = Complaints(control.send, spec.stream)
         self._receiver = Receiver(
@@ -476,6 +466,7 @@ class Writer:
         """Say that all is kept."""
         self._receiver.acknowledge(self._receiver.wanted)
         self._tell()
+        self._complain.finish()
         self._receiver.close()
         self._control.send(Finished(reason=self._reason()))
 
