@@ -11,6 +11,7 @@ from functools import partial
 
 from tests.faults import (
     error_bench,
+    folder_bench,
     kill_bench,
     link_bench,
     message_bench,
@@ -58,6 +59,9 @@ BENCHES: Mapping[str, Bench] = {
     "disks": lambda share, seed: disk_bench(cases=count(30, share, 1), seed=seed),
     "errors": lambda share, seed: error_bench.bench(
         faults=count(500, share), seed=seed
+    ),
+    "folders": lambda share, seed: folder_bench.bench(
+        folders=count(2000, share), seed=seed
     ),
     "links": lambda share, seed: link_bench.bench(cuts=count(50, share), seed=seed),
     "messages": lambda share, seed: message_bench.bench(

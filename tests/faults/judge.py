@@ -6,8 +6,6 @@ and says what happened.
 
 import json
 import os
-import select
-import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,12 +15,10 @@ from typing import Any
 from rigd.streams.journal_file import JournalError
 from rigd.streams.recovery import is_whole, recover
 from tests.faults.comparison import Kept, Sent, compare
+from tests.faults.helper import Helper, TroubleError
 from tests.faults.sabotage import apply
 from tests.faults.script import Script
 from tests.faults.stream_kinds import KINDS
-
-TIME_LIMIT = 60.0
-"""Seconds that a recovery may take."""
 
 
 @dataclass(frozen=True)
@@ -103,11 +99,10 @@ def judge(case: Case) -> Judgement:
 
 
 class Judge:
-    """The judging process, started anew when it dies or hangs."""
+    """The judging process, started anew when it dies or hangs. Use it with `with`."""
 
     def __init__(self, sabotage: str = "") -> None:
-        self._environment = {**os.environ, "RIGD_SABOTAGE": sabotage}
-        self._process: subprocess.Popen[bytes] | None = None
+        self._helper = Helper("tests.faults.judge", sabotage)
 
     def __enter__(self) -> "Judge":
         return self
@@ -118,39 +113,17 @@ class Judge:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._end()
+        self._helper.__exit__(kind, error, trace)
 
     def ask(self, case: Case) -> Judgement:
         """Let a case be judged."""
-        if self._process is None:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.faults.judge"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                env=self._environment,
-            )
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(case.to_json().encode() + b"\n")
-        self._process.stdin.flush()
-        if not select.select([self._process.stdout], [], [], TIME_LIMIT)[0]:
-            self._end()
-            return Judgement(trouble=f"no answer in {TIME_LIMIT:.0f} s")
-        line = self._process.stdout.readline()
-        if not line:
-            code = self._process.wait()
-            self._end()
-            return Judgement(trouble=f"the recovery died with {code}")
-        return read_judgement(line)
-
-    def _end(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.communicate()
-            self._process = None
+        try:
+            return read_judgement(self._helper.ask(case.to_json()))
+        except TroubleError as error:
+            return Judgement(trouble=str(error))
 
 
-def read_judgement(line: bytes) -> Judgement:
+def read_judgement(line: str) -> Judgement:
     """Undo the JSON of `main`."""
     values: dict[str, Any] = json.loads(line)
     kept = values.pop("kept")

@@ -4,6 +4,7 @@
 judge call it.
 """
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +12,11 @@ from typing import Any
 
 import rigd.streams.durable_stream as durable_stream
 import rigd.streams.journal_file as journal_file
+import rigd.streams.journaled_rows as journaled_rows
 from rigd.streams.continuity import Continuity
 from rigd.streams.durable_stream import DurableStream
-from rigd.streams.journal import Checkpoint, Extent, Inline
-from rigd.streams.journal_file import Journal
+from rigd.streams.journal import Checkpoint, Extent, Inline, Payload
+from rigd.streams.journal_file import Journal, JournalError
 from rigd.streams.rebuilding import Rebuilder
 from rigd.streams.receiver import Receiver
 from rigd.streams.standing import Standing
@@ -187,6 +189,45 @@ def drops_a_block() -> None:
     _set(DurableStream, "append", lossy)
 
 
+def checksum_ignored() -> None:
+    """Recovery takes stored chunks as they are."""
+
+    def read_chunk(descriptor: int, extent: Extent) -> bytes:
+        return os.pread(descriptor, extent.size, extent.offset)
+
+    _set(journaled_rows, "read_chunk", read_chunk)
+
+
+def journal_checksum_ignored() -> None:
+    """Whatever looks like a record of a journal counts as one."""
+
+    def checksum(payload: Payload, *, key: int, position: int) -> int:
+        return AnyNumber()
+
+    _set(journal_file, "frame_checksum", checksum)
+
+
+def retries_the_sync() -> None:
+    """A sync that fails is tried once more."""
+    sync, sync_journal = StreamFile.sync, Journal.sync
+
+    def again(stream_file: StreamFile) -> None:
+        try:
+            sync(stream_file)
+        except OSError:
+            sync(stream_file)
+
+    def journal_again(journal: Journal) -> None:
+        try:
+            sync_journal(journal)
+        except JournalError:
+            journal._is_dead = False
+            sync_journal(journal)
+
+    _set(StreamFile, "sync", again)
+    _set(Journal, "sync", journal_again)
+
+
 def rejects_without_counting() -> None:
     """A message that is refused is forgotten."""
     _set(Receiver, "_reject", lambda receiver, what: None)
@@ -222,14 +263,18 @@ POWER_CUT = (
 KILLED = (resumes_without_checkpoint,)
 """Seen when the writer is killed and started again."""
 
-DISK_ERRORS = (retries_in_the_same_part,)
+DISK_ERRORS = (retries_in_the_same_part, retries_the_sync)
 """Seen when calls fail."""
+
+DAMAGED = (checksum_ignored, journal_checksum_ignored)
+"""Seen in damaged folders."""
 
 MESSAGES = (rejects_without_counting, keeps_what_is_late)
 """Seen in mutated messages."""
 
 SABOTAGES = {
-    broken.__name__: broken for broken in (*POWER_CUT, *KILLED, *DISK_ERRORS, *MESSAGES)
+    broken.__name__: broken
+    for broken in (*POWER_CUT, *KILLED, *DISK_ERRORS, *DAMAGED, *MESSAGES)
 }
 
 

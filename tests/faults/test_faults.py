@@ -7,6 +7,7 @@ import pytest
 
 from tests.faults import (
     error_bench,
+    folder_bench,
     kill_bench,
     link_bench,
     message_bench,
@@ -87,3 +88,10 @@ def test_cut_links() -> None:
     row = link_bench.bench(cuts=6, seed=500, kinds=("channels",))
     assert row.failures == []
     assert row.seen["blocks repeated"] > 0
+
+
+@pytest.mark.timeout(240)
+def test_damaged_folders() -> None:
+    row = folder_bench.bench(folders=8, seed=600)
+    assert row.failures == []
+    assert row.seen["rows given out"] > 0

@@ -14,7 +14,9 @@ from rigd.streams.ledger import ENDED_REGULARLY
 from rigd.streams.standing import Standing
 from tests.support.nwb_session import FORMATS, session_paths
 from tests.support.recorded_folder import (
+    ALL,
     EVENT_RATE,
+    Chunks,
     append_samples,
     open_stream,
     prepared_folder,
@@ -29,11 +31,11 @@ def kept_rows(name: str) -> int:
     return int(KEPT * (FORMATS[name].rate or EVENT_RATE))
 
 
-def crashed_folder(folder: Path) -> SessionPaths:
+def crashed_folder(folder: Path, chunks: Chunks = ALL) -> SessionPaths:
     """Make a session whose writers were all killed, some time after a checkpoint."""
-    live, record = prepared_folder(folder.with_name("live"))
+    live, record = prepared_folder(folder.with_name("live"), chunks)
     files = []
-    for name in FORMATS:
+    for name in chunks:
         file = open_stream(live.stream_file(name), record, name)
         files.append(file)
         keep(file, name, 0, kept_rows(name))
@@ -46,10 +48,10 @@ def crashed_folder(folder: Path) -> SessionPaths:
     return session_paths(folder)
 
 
-def spread_folder(folder: Path) -> SessionPaths:
+def spread_folder(folder: Path, chunks: Chunks = ALL) -> SessionPaths:
     """Make a session whose writers failed once, went on, and came to their end."""
-    paths, record = prepared_folder(folder)
-    for name in FORMATS:
+    paths, record = prepared_folder(folder, chunks)
+    for name in chunks:
         file = open_stream(paths.stream_file(name), record, name)
         keep(file, name, 0, kept_rows(name))
         append_samples(file, name, kept_rows(name), _more_rows(name))

@@ -1,5 +1,6 @@
 """A session folder as it stands when recording is over and finalizing is to begin."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -118,22 +119,35 @@ def append_samples(
     return len(cuts)
 
 
-def prepared_folder(folder: Path) -> tuple[SessionPaths, SessionRecord]:
-    """Make a session folder with empty stream files of every NWB type."""
+Chunks = Mapping[str, tuple[int, ...] | None]
+"""Streams that are recorded, and their chunks; None: as usual."""
+
+ALL = dict.fromkeys(FORMATS)
+
+
+def prepared_folder(
+    folder: Path, chunks: Chunks = ALL
+) -> tuple[SessionPaths, SessionRecord]:
+    """Make a session folder with empty stream files, of every NWB type if not said."""
     folder.mkdir()
     paths, session = session_paths(folder), make_session()
     paths.settings.write_text(dump_session(session))
-    record = make_record(paths, session)
+    record = make_record(paths, session, {name: FORMATS[name] for name in chunks})
+    for name, chunk in chunks.items():
+        changed = record.streams[name].model_copy(update={"chunk": chunk})
+        record.streams[name] = changed
     record.save(paths.record)
     paths.streams.mkdir(exist_ok=True)
     prepare(paths, session, record)
     return paths, record
 
 
-def recorded_folder(folder: Path, seconds: float = 6.0) -> SessionPaths:
+def recorded_folder(
+    folder: Path, seconds: float = 6.0, chunks: Chunks = ALL
+) -> SessionPaths:
     """Make a session folder in which every stream was recorded from start to end."""
-    paths, record = prepared_folder(folder)
-    for name, stream in FORMATS.items():
-        samples = int(seconds * (stream.rate or EVENT_RATE))
+    paths, record = prepared_folder(folder, chunks)
+    for name in chunks:
+        samples = int(seconds * (FORMATS[name].rate or EVENT_RATE))
         record_stream(paths.stream_file(name), record, name, samples=samples)
     return paths

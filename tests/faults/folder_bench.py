@@ -1,0 +1,106 @@
+"""Damages session folders in any way, recovers them, and looks at what comes out."""
+
+import json
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from rigd.daemon.finalizer import finalize
+from tests.faults.damage import damage
+from tests.faults.helper import Helper, TroubleError
+from tests.faults.power_bench import temporary_folder
+from tests.faults.report import Row
+from tests.support.crashed_folder import (
+    KEPT,
+    crashed_folder,
+    kept_rows,
+    spread_folder,
+)
+from tests.support.recorded_folder import Chunks, recorded_folder
+
+STREAMS: tuple[Chunks, ...] = (
+    {"ap": (4000, 4), "ttl": None},
+    {"analog": (500, 2), "wheel": (16,)},
+    {"camera": (7, 6, 8), "ttl": (16,)},
+)
+"""Pairs of streams, so that a folder takes little time; with chunks that get full."""
+
+
+def whole(folder: Path, chunks: Chunks) -> None:
+    """Make a session that is not finalized yet."""
+    recorded_folder(folder, KEPT, chunks)
+
+
+def finished(folder: Path, chunks: Chunks) -> None:
+    """Make a session that is sealed."""
+    recorded_folder(folder, KEPT, chunks)
+    finalize(folder)
+
+
+def crashed(folder: Path, chunks: Chunks) -> None:
+    """Make a session whose writers were killed."""
+    crashed_folder(folder, chunks)
+
+
+def spread(folder: Path, chunks: Chunks) -> None:
+    """Make a session whose streams are spread over several files."""
+    spread_folder(folder, chunks)
+
+
+STATES: tuple[Callable[[Path, Chunks], None], ...] = (
+    crashed,
+    crashed,
+    spread,
+    whole,
+    finished,
+)
+
+
+def originals(folder: Path) -> dict[tuple[str, int], Path]:
+    """Make a folder of each state and pair of streams."""
+    made = {}
+    for state in dict.fromkeys(STATES):
+        for number, chunks in enumerate(STREAMS):
+            path = folder / f"{state.__name__}{number}"
+            state(path, chunks)
+            made[state.__name__, number] = path
+    return made
+
+
+def bench(
+    *, folders: int, seed: int, sabotage: str = "", stop_at_first: bool = False
+) -> Row:
+    """Damage and recover so many folders."""
+    row = Row("damaged folders", "0 wrong values given out without being reported")
+    with (
+        temporary_folder() as place,
+        Helper("tests.faults.folder_judge", sabotage) as helper,
+    ):
+        made = originals(place)
+        for trial in range(seed, seed + folders):
+            chance = random.Random(f"folder {trial}")
+            state = chance.choice(STATES).__name__
+            number = chance.randrange(len(STREAMS))
+            folder = place / "session"
+            shutil.copytree(made[state, number], folder)
+            done = damage(folder, chance)
+            promised = {name: kept_rows(name) for name in STREAMS[number]}
+            wrong = look(helper, folder, promised, row)
+            shutil.rmtree(folder)
+            row.take(f"{trial} ({state}: {'; '.join(done)})", wrong)
+            if wrong and stop_at_first:
+                break
+    return row
+
+
+def look(helper: Helper, folder: Path, promised: dict[str, int], row: Row) -> str:
+    """Let a folder be recovered; count how it came out; say what is wrong."""
+    try:
+        outcome = json.loads(helper.ask(json.dumps([str(folder), promised])))
+    except TroubleError as error:
+        return str(error)
+    row.count("refused", bool(outcome["refused"]))
+    row.count("with wrong values, reported", bool(outcome["reported"]))
+    row.count("rows given out", outcome["rows"])
+    return "; ".join(outcome["wrong"])
