@@ -91,8 +91,11 @@ class Attack:
         message = self.sender.valid()
         self.send(message, row, is_new=True)
         self._settle(row)
-        self._stranger.send_multipart([b"noise", b"more"])
-        row.count(self.model.take([b"noise", b"more"]).value)
+        for message in ([b"noise", b"more"], self.sender.unknown()):
+            self._stranger.send_multipart(message)
+            row.count(self.model.take(message, is_new_connection=True).value)
+        self._stranger.poll(int(PATIENCE * 1000))  # the unknown one is answered
+        self._stranger.recv(zmq.NOBLOCK)
 
     def _settle(self, row: Row) -> None:
         """Wait until all that was sent has come, by an introduction's answer."""

@@ -66,6 +66,10 @@ class MadSender:
         sender = self.model.sender if sender is None else sender
         return [self._header(HELLO, sender=sender) + STREAM.encode()]
 
+    def unknown(self) -> Message:
+        """Make a message of a sender that has not said HELLO."""
+        return [self._header(CLOCK, sender=2**64 - 1)]
+
     def end(self, reason: str = "") -> Message:
         """Make the message after which nothing follows."""
         return [self._header(6) + reason.encode()]
