@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Sequence
 
 from rigd.config.check import Check, Limits
+from rigd.config.clocks import SyncLine
 from rigd.config.rig import Device
 from rigd.config.stream import Stream
 from rigd.daemon.check_report import Finding, Outcome
 from rigd.daemon.disk import StreamNeed, needed_bytes
 from rigd.daemon.host_state import ClockDiscipline, HostLimits, WriteSpeed
 from rigd.daemon.quantities import count_text, rate_text, size_text, time_text
+from rigd.daemon.sync_lines import sync_kind
 from rigd.streams.stream_layout import StreamLayout, stream_layout
 from rigd.streams.trial_report import StreamTrial, TrialReport
 
@@ -182,6 +184,36 @@ def _rate_finding(
         found=found,
         remedy="" if outcome is PASS else remedy,
     )
+
+
+def sync_finding(device: str, sync: SyncLine, tried: StreamTrial) -> Finding:
+    """Judge whether the shared pulses reach a device."""
+    subject = f"sync {device}"
+    try:
+        sync_kind(sync, tried.stream_format)
+    except ValueError as error:
+        remedy = f"mend `sync` of device `{device}` under `clocks`"
+        return Finding(subject=subject, outcome=FAIL, found=str(error), remedy=remedy)
+    count = tried.pulses or 0
+    found = (
+        f"{count} pulses in {tried.seconds:.1f} s on {_line_text(sync)} of stream "
+        f"{sync.stream}"
+    )
+    if not count:
+        remedy = "is the cable in, does the generator run, is this the right line?"
+        return Finding(subject=subject, outcome=FAIL, found=found, remedy=remedy)
+    due = tried.seconds / sync.period if sync.period else count
+    if abs(count - due) > COUNTED_WRONG + 0.1 * due:
+        remedy = "look for a loose cable, noise, or set the period that it has"
+        found += f", {due:.0f} are due"
+        return Finding(subject=subject, outcome=WARN, found=found, remedy=remedy)
+    return Finding(subject=subject, outcome=PASS, found=found)
+
+
+def _line_text(sync: SyncLine) -> str:
+    if sync.line is not None:
+        return f"line {sync.line}"
+    return "any line" if sync.column is None else f"column {sync.column}"
 
 
 # --- disk -----------------------------------------------------------------------------

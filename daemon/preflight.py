@@ -22,6 +22,7 @@ from rigd.daemon.check_rules import (
     limit_findings,
     space_finding,
     speed_finding,
+    sync_finding,
 )
 from rigd.daemon.clock_discipline import read_clock_discipline
 from rigd.daemon.disk import StreamNeed, need_of_layout
@@ -115,6 +116,7 @@ class Preflight:
             options=device.options,
             streams={n: stream.options for n, stream in device.streams.items()},
             seconds=seconds,
+            sync=self._rig.clocks.of_device(name).sync,
             parent=os.getpid(),
         )
         self._trials[_child(name)] = _Process(
@@ -187,6 +189,9 @@ class Preflight:
         for name, report in reports.items():
             device = self._rig.devices[name]
             yield from device_findings(name, device, report, self._rig.check)
+            sync = self._rig.clocks.of_device(name).sync
+            if sync is not None and sync.stream in report.streams:
+                yield sync_finding(name, sync, report.streams[sync.stream])
 
     def _needs(self, reports: dict[str, TrialReport]) -> Iterator[StreamNeed]:
         """What the streams that have said their format take of the disk."""

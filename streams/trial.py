@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import Field
 
 from rigd.config.base import Model
+from rigd.config.clocks import SyncLine
 from rigd.streams.driver import DeviceError, Driver
 from rigd.streams.process import TermFlag, die_with_parent, read_specification
 from rigd.streams.registry import find_driver
@@ -43,6 +44,8 @@ class TrialSpec(Model):
     """Options of each stream, by name."""
     seconds: float = Field(gt=0)
     """How long the device samples."""
+    sync: SyncLine | None = None
+    """Where it records the shared pulses; None: it does not."""
     parent: int
     """Process that asks; the trial dies with it."""
 
@@ -72,8 +75,8 @@ def _try(driver: Driver, spec: TrialSpec, term: TermFlag) -> TrialReport:
     print(OPENED, flush=True)
     if not driver.foreign:
         driver.start()
-    trial = Trial(formats, _now())
-    error = None if driver.foreign else _sample(driver, trial, spec.seconds, term)
+    trial = Trial(formats, _now(), spec.sync)
+    error = None if driver.foreign else _sample(driver, trial, spec, term)
     return TrialReport(
         device=spec.device,
         error=error,
@@ -83,15 +86,17 @@ def _try(driver: Driver, spec: TrialSpec, term: TermFlag) -> TrialReport:
     )
 
 
-def _sample(driver: Driver, trial: Trial, seconds: float, term: TermFlag) -> str | None:
+def _sample(
+    driver: Driver, trial: Trial, spec: TrialSpec, term: TermFlag
+) -> str | None:
     """Read for so many seconds, longer if nothing has come; say what went wrong."""
     started = _now()
-    if driver.paced_by_consumer:
-        seconds = 0.0  # it has no rate that could be measured
-    patience = longest_patience(trial.slowest_rate)
+    # Without a pace of its own it has no rate that could be measured.
+    seconds = 0.0 if driver.paced_by_consumer else spec.seconds
+    patience = longest_patience(trial.slowest_rate, spec.sync)
     while not term.raised and not trial.is_over:
         elapsed = _now() - started
-        if elapsed >= seconds and not (trial.lacks_rows and elapsed < patience):
+        if elapsed >= seconds and not (trial.lacks_something and elapsed < patience):
             break
         try:
             trial.take(driver.read(READ_TIMEOUT))
@@ -101,10 +106,11 @@ def _sample(driver: Driver, trial: Trial, seconds: float, term: TermFlag) -> str
     return None
 
 
-def longest_patience(slowest_rate: float | None) -> float:
-    """Seconds to wait at most for the first rows of streams at this rate or above."""
-    periods = FIRST_PERIODS / slowest_rate if slowest_rate else 0.0
-    return min(LONGEST_WAIT, max(FIRST_ROWS, periods))
+def longest_patience(slowest_rate: float | None, sync: SyncLine | None) -> float:
+    """Seconds to wait at most for the first rows, and the first pulse."""
+    rows = 1 / slowest_rate if slowest_rate else 0.0
+    pulses = sync.period or 0.0 if sync else 0.0
+    return min(LONGEST_WAIT, max(FIRST_ROWS, FIRST_PERIODS * max(rows, pulses)))
 
 
 def _now() -> float:

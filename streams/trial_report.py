@@ -10,7 +10,9 @@ from typing import Any
 from pydantic import Field
 
 from rigd.config.base import Model
+from rigd.config.clocks import SyncLine
 from rigd.streams.block import Block, Ended, Item, Items, Lost, Note, StreamFormat
+from rigd.streams.pulse_count import PulseCount
 from rigd.streams.rate_trial import Arrival, measured_rate
 
 MOST_NOTES = 5
@@ -40,6 +42,8 @@ class StreamTrial(Model):
     """Why the stream ended during the trial; None: it did not."""
     notes: list[str] = Field(default_factory=list)
     """What the driver said of it."""
+    pulses: int | None = None
+    """Pulses on its sync line; None: it carries none."""
 
     @property
     def stream_format(self) -> StreamFormat:
@@ -64,9 +68,20 @@ class TrialReport(Model):
 class Trial:
     """Takes what one device delivers."""
 
-    def __init__(self, formats: Mapping[str, StreamFormat], started: float) -> None:
-        """Begin at the time `started` (host clock, s) with the streams declared."""
-        self._streams = {n: _StreamTrial(form) for n, form in formats.items()}
+    def __init__(
+        self,
+        formats: Mapping[str, StreamFormat],
+        started: float,
+        sync: SyncLine | None = None,
+    ) -> None:
+        """Begin at the time `started` (host clock, s) with the streams declared.
+
+        `sync` says where pulses are, if the device records them.
+        """
+        self._streams = {
+            name: _StreamTrial(form, sync if sync and sync.stream == name else None)
+            for name, form in formats.items()
+        }
         self._started = started
 
     def take(self, items: Items) -> None:
@@ -76,9 +91,9 @@ class Trial:
                 self._streams[item.stream].take(item)
 
     @property
-    def lacks_rows(self) -> bool:
-        """Whether a regular stream has neither delivered nor ended."""
-        return any(s.lacks_rows for s in self._streams.values())
+    def lacks_something(self) -> bool:
+        """Whether a regular stream has not delivered, or no pulse has come yet."""
+        return any(s.lacks_something for s in self._streams.values())
 
     @property
     def is_over(self) -> bool:
@@ -100,8 +115,9 @@ class Trial:
 class _StreamTrial:
     """What has come of one stream so far."""
 
-    def __init__(self, form: StreamFormat) -> None:
+    def __init__(self, form: StreamFormat, sync: SyncLine | None) -> None:
         self.form = form
+        self._pulses = PulseCount(sync, form) if sync else None
         self.ended: str | None = None
         self._rows = self._lost = self._epoch = 0
         self._misfit: str | None = None
@@ -109,8 +125,10 @@ class _StreamTrial:
         self._notes: list[str] = []
 
     @property
-    def lacks_rows(self) -> bool:
-        return self.form.rate is not None and not self._rows and self.ended is None
+    def lacks_something(self) -> bool:
+        lacks_rows = self.form.rate is not None and not self._rows
+        lacks_pulses = self._pulses is not None and not self._pulses.count
+        return self.ended is None and (lacks_rows or lacks_pulses)
 
     def take(self, item: Item) -> None:
         if isinstance(item, Block):
@@ -127,6 +145,8 @@ class _StreamTrial:
             self._epoch, self._arrivals = block.epoch, []
         self._misfit = self._misfit or next(_misfits(block, self.form), None)
         self._rows += len(block.data)
+        if self._pulses is not None and self._misfit is None:
+            self._pulses.feed(block)
         reached = block.first + len(block.data)
         if self._arrivals and self._arrivals[-1].seconds == block.host_ns / 1e9:
             self._arrivals.pop()  # one read gave several blocks: the last one counts
@@ -146,6 +166,7 @@ class _StreamTrial:
             misfit=self._misfit,
             ended=self.ended,
             notes=self._notes,
+            pulses=self._pulses.count if self._pulses else None,
         )
 
 

@@ -29,6 +29,18 @@ BAD_RIG: dict[str, Any] = {
         "options": {"clock": {"drift_ppm": 20_000}},
         "streams": {"analog": {"options": {"signal": "sine", "rate": "1 kHz"}}},
     },
+    "synced": {
+        "driver": "simulated",
+        "streams": {
+            "ttl": {"options": {"signal": "digital", "sync": {"line": 2}}},
+        },
+    },
+    "unplugged": {
+        "driver": "simulated",
+        "streams": {
+            "inputs": {"options": {"signal": "digital", "lines": 1, "rate": "1 kHz"}}
+        },
+    },
     "hanging": {
         "driver": "simulated",
         "open_timeout": "1 s",
@@ -67,8 +79,17 @@ def tiny(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_rig_with_many_faults(laboratory: Laboratory, tiny: Path) -> None:
+    clocks = {
+        "synced": {"sync": {"stream": "ttl", "line": 2}},
+        "unplugged": {"sync": {"stream": "inputs", "line": 5}},
+    }
     session = laboratory.write_session(
-        BAD_RIG, {"check": {"trial": 2}, "disk": {"reserve": "4 MiB"}}
+        BAD_RIG,
+        {
+            "check": {"trial": 2},
+            "disk": {"reserve": "4 MiB"},
+            "clocks": {"devices": clocks},
+        },
     )
     code, run = check(
         laboratory, session, "--json", "--duration", "1 h", "--data-root", tiny
@@ -84,6 +105,10 @@ def test_a_rig_with_many_faults(laboratory: Laboratory, tiny: Path) -> None:
             "device fast": "pass",
             "stream analog": "fail",
             "device hanging": "fail",
+            "stream ttl": "pass",
+            "sync synced": "pass",
+            "stream inputs": "pass",
+            "sync unplugged": "fail",
             "disk space": "fail",
             "open files": "pass",
         }.items()

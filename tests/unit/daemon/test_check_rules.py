@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from rigd.config.check import Check, Limits
+from rigd.config.clocks import SyncLine
 from rigd.config.rig import Device
 from rigd.daemon.check_report import CheckReport, Finding, Outcome
 from rigd.daemon.check_rules import (
@@ -12,6 +13,7 @@ from rigd.daemon.check_rules import (
     limit_findings,
     space_finding,
     speed_finding,
+    sync_finding,
 )
 from rigd.daemon.disk import StreamNeed
 from rigd.daemon.host_state import ClockDiscipline, HostLimits, WriteSpeed
@@ -20,6 +22,7 @@ from rigd.streams.trial_report import StreamTrial, TrialReport
 
 PASS, WARN, FAIL = Outcome
 REGULAR = StreamFormat(np.dtype("<i2"), (4,), rate=1000.0).to_json()
+DIGITAL = StreamFormat(np.dtype("u1"), rate=1000.0).to_json()
 EVENTS = StreamFormat(np.dtype([("line", "u1")]), row_times=True).to_json()
 
 
@@ -114,6 +117,30 @@ def test_a_device_that_fails_and_one_that_lacks_a_stream() -> None:
     opened, missing = device_findings("d", device(), other, Check())
     assert (opened.outcome, missing.outcome) == (PASS, FAIL)
     assert "other" in missing.remedy
+
+
+@pytest.mark.parametrize(
+    ("pulses", "period", "outcome"),
+    [
+        (0, None, FAIL),
+        (1, None, PASS),
+        (20, 0.1, PASS),
+        (18, 0.1, PASS),
+        (12, 0.1, WARN),
+        (30, 0.1, WARN),
+        (0, 0.1, FAIL),
+    ],
+)
+def test_sync_pulses(pulses: int, period: float | None, outcome: Outcome) -> None:
+    sync = SyncLine(stream="s", line=3, period=period)
+    found = sync_finding("d", sync, tried(format=DIGITAL, pulses=pulses))
+    assert (found.subject, found.outcome) == ("sync d", outcome)
+    assert f"{pulses} pulses in 2.0 s on line 3 of stream s" in found.found
+
+
+def test_a_sync_line_that_can_not_be() -> None:
+    found = sync_finding("d", SyncLine(stream="s", line=9), tried(format=DIGITAL))
+    assert (found.outcome, "line 9 is not one" in found.found) == (FAIL, True)
 
 
 def test_foreign_senders_are_not_tried() -> None:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from rigd.config.clocks import SyncLine
 from rigd.streams.block import Block, Ended, Lost, Note, StreamFormat
 from rigd.streams.trial_report import MOST_NOTES, Trial
 
@@ -80,9 +81,9 @@ def test_events_without_times_are_named() -> None:
 
 def test_only_regular_streams_owe_rows() -> None:
     trial = Trial({"voltage": VOLTAGE, "buttons": BUTTONS}, started=0.0)
-    assert trial.lacks_rows
+    assert trial.lacks_something
     trial.take([block(0)])
-    assert not trial.lacks_rows
+    assert not trial.lacks_something
     assert trial.slowest_rate == 1000.0
 
 
@@ -95,3 +96,14 @@ def test_ends_and_notes_are_kept() -> None:
     assert trial.is_over
     assert report.ended == "unplugged"
     assert len(report.notes) == MOST_NOTES
+
+
+def test_pulses_are_waited_for_and_counted() -> None:
+    form = StreamFormat(np.dtype("u1"), rate=1000.0)
+    trial = Trial({"ttl": form}, 0.0, SyncLine(stream="ttl", line=2))
+    trial.take([block(0, stream="ttl", data=np.zeros(10, "u1"))])
+    assert trial.lacks_something
+    high = np.array([0, 4, 4, 4, 0, 0, 6, 2, 7, 7], "u1")
+    trial.take([block(10, stream="ttl", data=high)])
+    assert not trial.lacks_something
+    assert trial.reports(0.02)["ttl"].pulses == 3
