@@ -1,6 +1,7 @@
-"""Tells systemd of a session that is run in the foreground by a unit (`rigd@.service`).
+"""Tells the system of a session in the foreground, e.g. of the unit `rigd@.service`.
 
-Ready when it records; alive while its data path is; more time as long as it gets on.
+Ready when it records; alive while its data path is; more time as long as it gets on;
+no sleep of the machine meanwhile.
 """
 
 import time
@@ -10,6 +11,7 @@ from rigd.daemon.pulse import SessionPulse
 from rigd.daemon.service_manager import ServiceManager
 from rigd.daemon.session_events import Progress, SessionEvent, StateChanged
 from rigd.daemon.session_state import State
+from rigd.daemon.staying_awake import StayingAwake
 
 EXTENSION = 30.0
 """Seconds that starting or stopping may take from each request on."""
@@ -25,10 +27,14 @@ class Attendance:
     """An observer of the session; `turn` is called whenever its loop goes round."""
 
     def __init__(
-        self, manager: ServiceManager, clock: Callable[[], float] = time.monotonic
+        self,
+        manager: ServiceManager,
+        awake: StayingAwake,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Tell `manager`."""
+        """Tell `manager`; keep the machine `awake`."""
         self._manager = manager
+        self._awake = awake
         self._clock = clock
         self._pulse = SessionPulse(clock)
         self._extended = float("-inf")
@@ -46,6 +52,7 @@ class Attendance:
 
     def turn(self) -> None:
         """Give the signs of life that are due."""
+        self._awake.hold(True)
         if self._pulse.is_alive:
             self._manager.alive()
         now = self._clock()

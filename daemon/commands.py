@@ -47,6 +47,7 @@ from rigd.daemon.session_summary import (
     read_summary,
     stream_recoveries,
 )
+from rigd.daemon.staying_awake import StayingAwake
 from rigd.daemon.unix_signals import Signals
 from rigd.streams.messages import Notice
 from rigd.streams.registry import DriverError, InstalledDrivers
@@ -106,8 +107,9 @@ def _run(session: Session, observer: Observer, force: bool) -> str:
             Signals(STOP_SIGNALS) as signals,
             closing(Processes(runtime.socket("_control"))) as processes,
             closing(ServiceManager(os.environ)) as manager,
+            closing(StayingAwake()) as awake,
         ):
-            attendance = Attendance(manager)
+            attendance = Attendance(manager, awake)
             recording = Recording(
                 session,
                 runtime=runtime,

@@ -62,6 +62,7 @@ from rigd.daemon.session_events import (
 )
 from rigd.daemon.session_run import News, Over, SessionRun
 from rigd.daemon.session_state import FIRST, State
+from rigd.daemon.staying_awake import StayingAwake
 from rigd.daemon.unix_signals import Signals
 from rigd.streams.drivers.marks import Mark
 
@@ -160,6 +161,7 @@ class Service:
         self.latest = self.status()
         """The status as it was last published; never changed, only replaced."""
         self._published = 0.0
+        self._awake = StayingAwake()
 
     # --- the loop -----------------------------------------------------------------
 
@@ -191,6 +193,7 @@ class Service:
         for standing in self._sessions.values():
             standing.run.join()
         self._control.close()
+        self._awake.close()
         self._inbox.close()
         for lock in self._locks:
             lock.release()
@@ -232,6 +235,7 @@ class Service:
         now = time.monotonic()
         if self._state == "stopping":
             self._notifier.extend(EXTENSION)
+        self._awake.hold(bool(self._sessions))
         if not self._stuck(now):
             self._notifier.alive()
         if now - self._published >= STATUS_EVERY:

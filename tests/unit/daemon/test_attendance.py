@@ -11,6 +11,7 @@ from rigd.daemon.pulse import SILENT
 from rigd.daemon.service_manager import ServiceManager
 from rigd.daemon.session_events import StateChanged
 from rigd.daemon.session_state import State
+from rigd.daemon.staying_awake import StayingAwake
 from tests.unit.daemon.test_pulse import Clock, progress
 from tests.unit.daemon.test_service_manager import Listener
 
@@ -31,7 +32,7 @@ def test_ready_when_it_records_and_time_while_it_ends(
 ) -> None:
     clock = Clock()
     with closing(ServiceManager(environment(tmp_path), clock)) as manager:
-        attendance = Attendance(manager, clock)
+        attendance = Attendance(manager, StayingAwake(), clock)
         attendance.observe(StateChanged(state=State.ARMING))
         attendance.turn()
         attendance.turn()
@@ -64,7 +65,7 @@ def test_no_sign_of_life_when_no_writer_speaks(
 ) -> None:
     clock = Clock()
     with closing(ServiceManager(environment(tmp_path), clock)) as manager:
-        attendance = Attendance(manager, clock)
+        attendance = Attendance(manager, StayingAwake(), clock)
         attendance.observe(StateChanged(state=State.RECORDING))
         attendance.observe(progress(1.0, None))
         listener.heard()
