@@ -141,6 +141,11 @@ class Clocks(Model):
         """What is said of a stream; the defaults where nothing is."""
         return self.streams.get(name, StreamTiming())
 
+    def sync_of(self, stream: str) -> SyncLine | None:
+        """Where a stream has sync pulses; None: it has none."""
+        lines = (clock.sync for clock in self.devices.values())
+        return next((one for one in lines if one and one.stream == stream), None)
+
     def domain(self, device: str) -> str:
         """Name the device whose clock `device` goes by: its own, or a shared one."""
         return self.of_device(device).same_as or device

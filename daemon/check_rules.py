@@ -10,8 +10,8 @@ from rigd.daemon.check_report import Finding, Outcome
 from rigd.daemon.disk import StreamNeed, needed_bytes
 from rigd.daemon.host_state import ClockDiscipline, HostLimits, WriteSpeed
 from rigd.daemon.quantities import count_text, rate_text, size_text, time_text
-from rigd.daemon.sync_lines import sync_kind
 from rigd.streams.stream_layout import StreamLayout, stream_layout
+from rigd.streams.sync_lines import sync_kind
 from rigd.streams.trial_report import StreamTrial, TrialReport
 
 FILES_OF_DAEMON = 64

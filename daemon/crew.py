@@ -10,6 +10,7 @@ place, `Crew._take_end_of`.
 import os
 from collections.abc import Mapping, Sequence
 
+from rigd.config.clocks import SyncLine
 from rigd.config.rig import Device
 from rigd.daemon.participants import (
     FOREIGN_WRITER_RUNGS,
@@ -110,10 +111,12 @@ class Crew:
         endpoint: str,
         now: float,
         patience: float = 0.0,
+        sync: SyncLine | None = None,
     ) -> None:
         """Start the writer of a stream; it opens the file and says `Ready`.
 
-        On a full disk it waits for room for `patience` seconds.
+        On a full disk it waits for room for `patience` seconds; `sync` says where the
+        stream has sync pulses, if it does.
         """
         writer = Writer(
             name, stream.device, stream.stream_format.rate, ready_by=now + READY_LIMIT
@@ -134,6 +137,7 @@ class Crew:
             chunk=stream.chunk,
             compression=stream.compression,
             patience_seconds=patience,
+            sync=sync,
             control=self._processes.endpoint,
             parent=os.getpid(),
         )
@@ -483,3 +487,17 @@ class Crew:
                 writer.was_missed = True
                 level: Level = "info" if writer.rate is None else "warning"
                 self._audience.say(level, f"`{writer.stream}` {missing}", writer.stream)
+        self._say_which_lines_are_silent(seconds)
+
+    def _say_which_lines_are_silent(self, seconds: float) -> None:
+        """Name sync lines without pulses, once for each silence."""
+        counts = {w.stream: w.pulses or 0 for w in self.writers.values()}
+        for writer in self.writers.values():
+            others = [n for name, n in counts.items() if name != writer.stream]
+            silent = writer.silent_line(seconds, max(others, default=0))
+            if silent is None or writer.over_since is not None:
+                writer.has_silent_line = False
+            elif not writer.has_silent_line:
+                writer.has_silent_line = True
+                text = f"`{writer.stream}` {silent}"
+                self._audience.say("warning", text, writer.stream)

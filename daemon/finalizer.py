@@ -360,6 +360,7 @@ def _entry(
         ledger=found.facts.ledger,
         fits=found.fits,
         lost=found.lost,
+        regular=found.regular,
         verdict=judged.verdict.value,
         fault=found.facts.fault,
     )

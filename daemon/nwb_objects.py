@@ -41,16 +41,17 @@ from rigd.streams.stream_layout import StreamLayout
 
 @dataclass(frozen=True)
 class SeriesTimes:
-    """Either a rate from time 0, or timestamps (seconds, one a row)."""
+    """Either a rate and a starting time, or timestamps (seconds, one a row)."""
 
     rate: float | None = None
+    start: float = 0.0
     timestamps: Any = None
 
     def arguments(self) -> dict[str, Any]:
         """As pynwb's constructors take them."""
         if self.rate is None:
             return {"timestamps": self.timestamps}
-        return {"starting_time": 0.0, "rate": self.rate}
+        return {"starting_time": self.start, "rate": self.rate}
 
 
 def nwb_file(

@@ -1,7 +1,7 @@
 """Sources and writers of a session as the daemon knows them. Rules only, no I/O."""
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -24,6 +24,12 @@ BEFORE = "before a restart"
 
 LOSSES_KEPT = 5
 """Lost intervals of a stream that its progress shows."""
+
+FIRST_PULSES = 5.0
+"""Seconds in which a sync line should have a pulse."""
+
+PULSE_INTERVALS = 3
+"""... or so many of the longest intervals so far, if that is longer."""
 
 FIRST_PERIODS = 3
 """... but at least this many of its sampling periods."""
@@ -217,6 +223,8 @@ class Writer:
     """It has been said that nothing was delivered."""
     stop_reason: str = ""
     """Why its stream is ended before the others."""
+    has_silent_line: bool = False
+    """It has been said that its sync line has no pulses."""
 
     @property
     def name(self) -> str:
@@ -270,6 +278,32 @@ class Writer:
         return max((status.lost for status in known if status), default=0)
 
     @property
+    def pulses(self) -> int | None:
+        """Pulses on its sync line so far; None: it has none, or nothing is known."""
+        clock = self.written.clock if self.written else None
+        return None if clock is None else clock.pulses
+
+    def silent_line(self, seconds: float, others: int) -> str | None:
+        """Say that its sync line is silent `seconds` after the start, if it is.
+
+        `others` is the most pulses that another line has seen.
+        """
+        clock = self.written.clock if self.written else None
+        sync = self.specification.sync if self.specification else None
+        if clock is None or clock.pulses is None or sync is None or not self.rows:
+            return None
+        interval = sync.period or clock.longest_interval_seconds or 0.0
+        limit = max(FIRST_PULSES, PULSE_INTERVALS * interval)
+        silent = seconds if clock.pulses == 0 else clock.pulse_age_seconds or 0.0
+        if silent < limit:
+            return None
+        there = f"another line has {others}" if others else "no line has any"
+        return (
+            f"has seen no sync pulse for {silent:.0f} s ({there}); is the sync cable "
+            f"of `{self.device}` connected?"
+        )
+
+    @property
     def first_rows_by(self) -> float:
         """Seconds after the start by which the first rows are due."""
         periods = 0.0 if self.rate is None else FIRST_PERIODS / self.rate
@@ -303,6 +337,20 @@ def lost_span(lost: LostSamples, start_ns: int, rate: float | None) -> LostSpan:
         start=start,
         stop=stop,
     )
+
+
+def expected_pulses(writers: Iterable[Writer], seconds: float) -> dict[str, int | None]:
+    """Pulses that each sync line should have seen `seconds` after the start."""
+    lines = [writer for writer in writers if writer.pulses is not None]
+    return {one.stream: _expected(one, lines, seconds) for one in lines}
+
+
+def _expected(one: Writer, lines: Sequence[Writer], seconds: float) -> int | None:
+    sync = one.specification.sync if one.specification else None
+    if sync is not None and sync.period:
+        return int(seconds / sync.period)
+    others = [line.pulses or 0 for line in lines if line is not one]
+    return max(others, default=None)
 
 
 def has_live_stream(

@@ -142,7 +142,7 @@ def _add_empty_series(
         stream,
         found,
         data=_empty(layout.data[0], layout.compression),
-        times=SeriesTimes(found.rate, _empty(layout.timestamps)),
+        times=SeriesTimes(found.rate, timestamps=_empty(layout.timestamps)),
         about_times=DEVICE_TIMES if found.rate is None else NOMINAL_TIMES,
         electrodes=electrodes,
         device=device,

@@ -39,6 +39,9 @@ from rigd.streams.messages import Notice
 SUMMARY_EVERY = 5.0
 """Seconds between two lines of progress."""
 
+FEW_PULSES = 4
+"""Pulses that may be missing before it is worth a look."""
+
 FULL_RING = 0.5
 """Fill of a ring from which on it is worth a look."""
 
@@ -221,15 +224,20 @@ def progress_table(progress: Progress) -> Table:
     """One row for each stream; the time and the space left stand above and below."""
     table = Table(title=elapsed(progress), caption=space_left(progress))
     table.add_column("stream")
-    for head in ("rows", "rows/s", "MB/s", "lag", "lost", "ring"):
+    heads = ["rows", "rows/s", "MB/s", "lag", "lost", "ring", "ppm"]
+    clocks = [stream.clock for stream in progress.streams if stream.clock]
+    has_pulses = any(clock.pulses is not None for clock in clocks)
+    for head in [*heads, "pulses"] if has_pulses else heads:
         table.add_column(head, justify="right", no_wrap=True)
     for stream in progress.streams:
-        table.add_row(*_progress_row(stream))
+        row = _progress_row(stream)
+        table.add_row(*row, *([pulses_text(stream)] if has_pulses else []))
     return table
 
 
 def _progress_row(stream: StreamProgress) -> list[Text]:
     speed = stream.bytes_per_second
+    drift = stream.clock.drift_ppm if stream.clock else None
     return [
         Text(stream.stream),
         Text(count_text(stream.rows)),
@@ -240,7 +248,20 @@ def _progress_row(stream: StreamProgress) -> list[Text]:
         Text(
             f"{stream.ring_fill:.0%}", "yellow" if stream.ring_fill > FULL_RING else ""
         ),
+        Text("-" if drift is None else f"{drift:+.0f}"),
     ]
+
+
+def pulses_text(stream: StreamProgress) -> Text:
+    """`12/13`: pulses of those expected; in red where many are missing."""
+    seen = stream.clock.pulses if stream.clock else None
+    if seen is None:
+        return Text("")
+    expected = stream.pulses_expected
+    if expected is None:
+        return Text(str(seen))
+    is_missing = expected >= FEW_PULSES and seen < expected / 2
+    return Text(f"{seen}/{expected}", "bold red" if is_missing else "")
 
 
 class Lenient:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from rigd.daemon.disk import DiskReading
-from rigd.daemon.participants import Writer
+from rigd.daemon.participants import Writer, expected_pulses
 from rigd.daemon.rate_meter import RateMeter
 from rigd.daemon.session_events import Progress, StreamProgress
 
@@ -33,6 +33,11 @@ class ProgressReport:
     def make(self, now: float, seconds: float, disk: DiskReading) -> Progress:
         """Report at the time `now`, `seconds` after the start of the recording."""
         streams = [self._stream(writer, now) for writer in self._writers.values()]
+        expected = expected_pulses(self._writers.values(), seconds)
+        streams = [
+            stream.model_copy(update={"pulses_expected": expected.get(stream.stream)})
+            for stream in streams
+        ]
         return Progress(
             seconds=max(0.0, seconds),
             duration=self._duration,
@@ -67,6 +72,7 @@ class ProgressReport:
             lost_intervals=list(writer.losses),
             lag_seconds=written.lag_seconds if written else None,
             ring_fill=writer.sent.ring_fill if writer.sent else 0.0,
+            clock=written.clock if written else None,
         )
 
 

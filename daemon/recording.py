@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from rigd.config.clocks import Clocks
 from rigd.config.dump import dump_session
 from rigd.config.paths import SessionPaths
 from rigd.config.session import Session
@@ -53,6 +54,7 @@ from rigd.daemon.session_summary import read_step, read_summary
 from rigd.daemon.stream_record import StreamRecord
 from rigd.streams.block import StreamFormat
 from rigd.streams.messages import Notice
+from rigd.streams.sync_lines import sync_kind
 
 PREPARE, FINALIZER = "prepare", "finalizer"
 """Names of the two helpers that use pynwb."""
@@ -312,7 +314,7 @@ class Recording:
                 for name in source.device.streams
             },
         )
-        if faults := _layout_faults(record):
+        if faults := _layout_faults(record, self._session.rig.clocks):
             raise SettingsError("\n".join(faults))
         return record
 
@@ -346,6 +348,7 @@ class Recording:
                 path=str(self.paths.folder / stream.file),
                 endpoint=self._endpoint(name),
                 now=_now(),
+                sync=self._session.rig.clocks.sync_of(name),
             )
         writers = self._crew.writers.values()
         self._wait(lambda: all(writer.has_answered(_now()) for writer in writers))
@@ -495,12 +498,14 @@ def _refuse(faults: Sequence[str]) -> None:
         raise NotStartedError("\n".join(faults))
 
 
-def _layout_faults(record: SessionRecord) -> list[str]:
+def _layout_faults(record: SessionRecord, clocks: Clocks) -> list[str]:
     """Say which settings of streams do not fit what their devices deliver."""
     faults = []
     for name, stream in record.streams.items():
         try:
             stream.layout(name)
+            if sync := clocks.sync_of(name):
+                sync_kind(sync, stream.stream_format)
         except ValueError as error:
             faults.append(str(error))
     return faults

@@ -1,9 +1,8 @@
 """Reads the clocks of all streams of a session folder, and aligns them."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
-from rigd.config.clocks import Clocks, SyncLine
+from rigd.config.clocks import Clocks
 from rigd.daemon.clock_domains import (
     TAI_OFFSET_NS,
     SessionClocks,
@@ -54,15 +53,9 @@ def _read(
     path: Path, name: str, stream: StreamRecord, settings: Clocks
 ) -> StreamClock | None:
     """Read one stream; None where its file can't be used, which others will say."""
-    sync = sync_lines(settings).get(name)
+    sync = settings.sync_of(name)
     try:
         with StreamReader(path, stream.layout(name)) as reader:
             return read_stream_clock(reader, stream, sync)
     except (StreamFileError, OSError, KeyError):
         return None
-
-
-def sync_lines(settings: Clocks) -> Mapping[str, SyncLine]:
-    """Where pulses are, by name of the stream."""
-    found = (clock.sync for clock in settings.devices.values())
-    return {sync.stream: sync for sync in found if sync is not None}

@@ -12,7 +12,7 @@ from pydantic import Field
 from rigd.config.base import Model
 from rigd.daemon.check_report import CheckReport
 from rigd.daemon.session_state import State
-from rigd.streams.messages import Notice
+from rigd.streams.messages import ClockStatus, Notice
 
 MOST_NAMED = 3
 """Lost intervals that a line for people names."""
@@ -106,6 +106,11 @@ class StreamProgress(Model):
     """Age of the newest row; None before the first."""
     ring_fill: float = 0.0
     """Used part of the source's ring, 0 to 1."""
+    clock: ClockStatus | None = None
+    """How its clock runs; None: not known yet."""
+    pulses_expected: int | None = None
+    """Pulses on its sync line if all was well: the most that another line has seen, or
+    by their period; None: it has no sync line, or there is nothing to compare with."""
 
 
 class Progress(Model):

@@ -206,11 +206,18 @@ def _add_series(
         session.rig.streams[entry.name],
         entry.record.stream_format,
         data=H5DataIO(data, link_data=True),
-        times=SeriesTimes(timestamps=_own_times(own, entry, len(data))),
+        times=_series_times(own, entry, len(data)),
         about_times=ALIGNED_TIMES,
         electrodes=electrodes,
         device=nwbfile.devices[entry.record.device],
     )
+
+
+def _series_times(own: OwnData, entry: StreamEntry, rows: int) -> SeriesTimes:
+    """A starting time and a rate where these were asked for and suffice."""
+    if entry.regular is not None:
+        return SeriesTimes(rate=entry.regular.rate, start=entry.regular.start)
+    return SeriesTimes(timestamps=_own_times(own, entry, rows))
 
 
 def _own_times(own: OwnData, entry: StreamEntry, rows: int) -> H5DataIO:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy.typing as npt
 
+from rigd.daemon.regular_times import RegularTimes
 from rigd.daemon.stream_record import StreamRecord
 from rigd.streams.clock_map import Fit
 from rigd.streams.ledger import Ledger, LostInterval
@@ -45,6 +46,7 @@ class StreamEntry:
         ledger: What came and what was lost; None if unknown.
         fits: Epoch, and how the times were made, of each segment.
         lost: When samples are missing.
+        regular: Starting time and rate to be written instead of times, if any.
         verdict: What the stream says of itself.
         fault: Why its file can't be linked; empty if it can.
 
@@ -56,5 +58,6 @@ class StreamEntry:
     ledger: Ledger | None = None
     fits: Sequence[tuple[int, Fit]] = ()
     lost: Sequence[LostTime] = ()
+    regular: RegularTimes | None = None
     verdict: str = ""
     fault: str = ""

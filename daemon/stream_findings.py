@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from rigd.daemon.clock_domains import SessionClocks, alignment_warnings
+from rigd.daemon.regular_times import RegularTimes, regular_times
 from rigd.daemon.rescue import Rescue
 from rigd.daemon.stream_entry import LostTime
 from rigd.daemon.stream_record import StreamRecord
@@ -33,6 +34,7 @@ class StreamFindings:
     Attributes:
         facts: What counts for its verdict.
         times: How the times of its rows come about; None where it can't be used.
+        regular: Starting time and rate, where these were asked for and suffice.
         first_time, last_time: Session seconds of its first and last row.
         host_span: Host times of its first and last block, ns.
         lost: When samples are missing.
@@ -43,6 +45,7 @@ class StreamFindings:
 
     facts: StreamFacts
     times: StreamTimes | None = None
+    regular: RegularTimes | None = None
     first_time: float | None = None
     last_time: float | None = None
     host_span: tuple[int, int] | None = None
@@ -143,6 +146,8 @@ def _with_alignment(
         return replace(found, facts=replace(found.facts, tolerance=tolerance))
     losses = () if found.facts.event_like else alignment.losses
     silent = [_silent(found, reader, one) for one in losses]
+    if clocks.settings.of_stream(name).timestamps == "regular":
+        found = _made_regular(found, tolerance)
     facts = replace(
         found.facts,
         tolerance=tolerance,
@@ -151,6 +156,31 @@ def _with_alignment(
         doubts=(*alignment.warnings, *alignment_warnings(alignment)),
     )
     return replace(found, facts=facts, lost=[*found.lost, *silent])
+
+
+def _made_regular(found: StreamFindings, tolerance: float) -> StreamFindings:
+    """Take a starting time and a rate, where these are as good as asked."""
+    times, ledger = found.times, found.facts.ledger
+    if times is None or ledger is None:
+        return found
+    regular = None
+    if not found.facts.event_like:
+        regular = regular_times(
+            times.all,
+            rows=ledger.received,
+            first=found.first_time,
+            last=found.last_time,
+        )
+    if regular is not None and regular.deviation <= tolerance:
+        return replace(found, regular=regular)
+    away = "its rows are events" if found.facts.event_like else "they are not known"
+    if regular is not None:
+        away = (
+            f"they are up to {regular.deviation * 1e3:.3g} ms from a line, "
+            f"{tolerance * 1e3:.3g} ms asked"
+        )
+    refused = f"`timestamps: regular` is refused, times are explicit: {away}"
+    return replace(found, facts=replace(found.facts, refused=refused))
 
 
 def _silent(found: StreamFindings, reader: StreamReader, loss: SilentLoss) -> LostTime:

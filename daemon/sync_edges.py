@@ -1,18 +1,17 @@
 """Finds the sync pulses in a stream file, piece by piece."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from rigd.config.clocks import SyncLine
-from rigd.daemon.sync_lines import SyncKind, sync_kind
 from rigd.streams.block import NO_TIME, StreamFormat
 from rigd.streams.clock_evidence import Edges, Records
-from rigd.streams.clock_map import Floats
+from rigd.streams.clock_map import Integers
 from rigd.streams.sample_counter import SampleCounter
 from rigd.streams.stream_reader import StreamReader
+from rigd.streams.sync_lines import SyncKind, edge_finder, sync_kind
 
 ROWS_AT_ONCE = 1 << 20
 """Rows that are read together."""
@@ -45,31 +44,43 @@ def read_edges(
 
 def _event_edges(reader: StreamReader, sync: SyncLine, form: StreamFormat) -> Edges:
     epochs, times = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    counts = [np.empty(0, np.bool_)]
     row = 0
     for blocks in reader.blocks():
         rows = int(blocks["rows"].sum(dtype=np.int64))
-        epoch = np.repeat(blocks["epoch"].astype(np.int64), blocks["rows"])
         row_ns = reader.row_ns(row, row + rows)
-        mine = _is_pulse(reader, sync, form, row, row + rows) & (row_ns != NO_TIME)
+        mine, is_edge = _events_of_line(reader, sync, form, row, row + rows)
+        mine &= row_ns != NO_TIME
+        epoch = np.repeat(blocks["epoch"].astype(np.int64), blocks["rows"])
         epochs.append(epoch[mine])
         times.append(row_ns[mine])
+        counts.append(is_edge[mine])
         row += rows
+    at = np.concatenate(times)
+    kept = np.concatenate(counts) & _wide_enough(at, sync.least_width)
     resolution = sync.resolution or EVENT_RESOLUTION
-    return Edges(np.concatenate(epochs), np.concatenate(times), resolution, sync.delay)
+    return Edges(np.concatenate(epochs)[kept], at[kept], resolution, sync.delay)
 
 
-def _is_pulse(
+def _events_of_line(
     reader: StreamReader, sync: SyncLine, form: StreamFormat, start: int, stop: int
-) -> npt.NDArray[np.bool_]:
-    """Which events are the edge that counts; all of them where no line is named."""
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Which events are on the sync line, and which are the edge that counts."""
     names = form.dtype.names or ()
     mine = np.ones(stop - start, np.bool_)
     if sync.line is not None:
-        mine &= reader.rows_of("line", start, stop) == sync.line
+        mine = reader.rows_of("line", start, stop) == sync.line
+    is_edge = np.ones(stop - start, np.bool_)
     if "value" in names:
         is_high = reader.rows_of("value", start, stop).astype(np.bool_)
-        mine &= is_high if sync.edge == "rising" else ~is_high
-    return mine
+        is_edge = is_high if sync.edge == "rising" else ~is_high
+    return mine, is_edge
+
+
+def _wide_enough(at: Integers, least: float) -> npt.NDArray[np.bool_]:
+    """Which events last until the next one of the line; the last one does."""
+    width = np.append(np.diff(at), np.iinfo(np.int64).max)
+    return np.asarray((width < 0) | (width >= least * 1e9), np.bool_)
 
 
 # --- samples --------------------------------------------------------------------------
@@ -80,26 +91,16 @@ def _sampled_edges(
 ) -> Edges:
     epochs, places = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     rate = counter.rate
-    seen: LineEdges | AnalogEdges = (
-        LineEdges(sync.line or 0, sync.edge)
-        if sync.threshold is None
-        else _analog_edges(sync, form)
-    )
+    finder = edge_finder(sync, form)
     for first, epoch, start, stop in _runs(reader):
         rows = reader.rows_of(None, start, stop, sync.column)
-        found = seen.feed(rows.reshape(stop - start), first, epoch)
+        found = finder.feed(rows.reshape(stop - start), first, epoch)
         whole = np.floor(found).astype(np.int64)
         part = np.rint((found - whole) * (1e9 / rate)).astype(np.int64)
         epochs.append(np.full(len(found), epoch, np.int64))
         places.append(counter.device_ns(whole, epoch) + part)
     resolution = sync.resolution or 1 / rate
     return Edges(np.concatenate(epochs), np.concatenate(places), resolution, sync.delay)
-
-
-def _analog_edges(sync: SyncLine, form: StreamFormat) -> "AnalogEdges":
-    """Threshold and hysteresis in stored numbers."""
-    level = ((sync.threshold or 0.0) - form.offset) / form.conversion
-    return AnalogEdges(level, sync.hysteresis / abs(form.conversion), sync.edge)
 
 
 def _runs(reader: StreamReader) -> Iterator[tuple[int, int, int, int]]:
@@ -126,59 +127,3 @@ def _split(blocks: Records) -> list[Records]:
     follows = first[1:] == first[:-1] + blocks["rows"][:-1]
     follows &= blocks["epoch"][1:] == blocks["epoch"][:-1]
     return np.split(blocks, np.flatnonzero(~follows) + 1)
-
-
-class LineEdges:
-    """Edges of one digital line, which is a bit of integers."""
-
-    def __init__(self, line: int, edge: str) -> None:
-        self._mask = 1 << line
-        self._rising = edge == "rising"
-        self._next: tuple[int, int] | None = None
-        self._was = False
-
-    def feed(self, rows: npt.NDArray[Any], first: int, epoch: int) -> Floats:
-        """Edges among samples, at half a sample before the first one after the edge."""
-        level = (rows & self._mask) != 0
-        if not self._rising:
-            level = ~level
-        known = self._next == (epoch, first)
-        before = np.r_[self._was if known else level[0], level[:-1]]
-        self._next, self._was = (epoch, first + len(rows)), bool(level[-1])
-        places = first + np.flatnonzero(level & ~before)
-        return places.astype(np.float64) - 0.5
-
-
-class AnalogEdges:
-    """Edges of an analog channel, by threshold and hysteresis, between samples."""
-
-    def __init__(self, level: float, hysteresis: float, edge: str) -> None:
-        self._level, self._hysteresis = level, hysteresis
-        self._sign = 1.0 if edge == "rising" else -1.0
-        self._next: tuple[int, int] | None = None
-        self._before = 0.0
-        self._armed = False
-
-    def feed(self, rows: npt.NDArray[Any], first: int, epoch: int) -> Floats:
-        """Where the signal crosses the level, linear between two samples."""
-        value = self._sign * (rows.astype(np.float64) - self._level)
-        if self._next != (epoch, first):
-            self._armed, self._before = False, float(value[0])
-        armed = self._armed_at(value)
-        before = np.r_[self._before, value[:-1]]
-        crossed = np.flatnonzero((before < 0) & (value >= 0) & armed)
-        self._next = (epoch, first + len(rows))
-        self._before = float(value[-1])
-        part = before[crossed] / (before[crossed] - value[crossed])
-        found: Floats = np.asarray(first + crossed - 1 + part, np.float64)
-        return found
-
-    def _armed_at(self, value: Floats) -> npt.NDArray[np.bool_]:
-        """Whether the signal was below the hysteresis since the last crossing."""
-        low, high = value < -self._hysteresis, value >= 0
-        change = np.where(low, 1, np.where(high, -1, 0))
-        last = np.maximum.accumulate(np.where(change != 0, np.arange(len(value)), -1))
-        after = np.where(last >= 0, change[last] == 1, self._armed)
-        was = self._armed
-        self._armed = bool(after[-1])
-        return np.concatenate([[was], after[:-1]]).astype(np.bool_)

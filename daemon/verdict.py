@@ -54,6 +54,7 @@ class StreamFacts:
         tolerance: Largest error of its times asked for, s; None: that of the session.
         silent: Seconds of samples that nobody counted as lost, found from the clocks.
         silent_losses: In so many intervals.
+        refused: Why a wish for its times was not met; empty if it was.
         doubts: What was wrong with the evidence of its clock, in full sentences.
 
     """
@@ -71,6 +72,7 @@ class StreamFacts:
     tolerance: float | None = None
     silent: float = 0.0
     silent_losses: int = 0
+    refused: str = ""
     doubts: tuple[str, ...] = ()
 
 
@@ -195,5 +197,7 @@ def _of_alignment(
             f"times are good to {error * 1e3:.3g} ms, {tolerance * 1e3:.3g} ms asked"
             + "".join(f"; {doubt}" for doubt in facts.doubts),
         )
+    if facts.refused:
+        yield Verdict.DEGRADED, facts.refused
     if facts.untimed:
         yield Verdict.DEGRADED, f"{facts.untimed} rows have no time"

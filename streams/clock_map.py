@@ -222,7 +222,10 @@ class ClockMap:
             mine = (x != NO_TIME) & (np.asarray(epoch) == segment.epoch)
             if segment.begin is not None:
                 mine &= x >= segment.begin
-            t[mine] = segment.times(x[mine])
+            if mine.all():
+                t = segment.times(x)
+            else:
+                t[mine] = segment.times(x[mine])
         return t
 
     def positions(self, t: Floats) -> tuple[Integers, Integers]:

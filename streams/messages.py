@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter
 
 from rigd.config.base import Model
+from rigd.config.clocks import SyncLine
 
 
 class SourceStream(Model):
@@ -60,6 +61,8 @@ class WriterSpec(Model):
     patience_seconds: float = 0.0
     """How long to wait for room on a full disk before the stream ends: streams of lower
     priority end first, and leave theirs."""
+    sync: SyncLine | None = None
+    """Where the stream has sync pulses, if it does."""
     drain_seconds: float = 0.09
     """How long to let small messages gather before they are taken together."""
 
@@ -114,6 +117,23 @@ class LostSamples(Model):
     """CLOCK_MONOTONIC (ns) of the last block before them; 0: there was none."""
 
 
+class ClockStatus(Model):
+    """How the clock of a stream runs; a glance, not the alignment at the end."""
+
+    drift_ppm: float | None = None
+    """How much faster than nominal it runs; None: not known yet."""
+    offset_seconds: float | None = None
+    """Host's clock minus device's, with the way of the samples; None: unknown."""
+    error_seconds: float | None = None
+    """Scatter of the least delayed readings: what a time by them may be off."""
+    pulses: int | None = None
+    """Pulses on its sync line so far; None: it has none."""
+    pulse_age_seconds: float | None = None
+    """Time since the newest one; None before the first."""
+    longest_interval_seconds: float | None = None
+    """Longest time between two pulses so far."""
+
+
 class WriterStatus(Model):
     """Writer, twice a second: where one stream stands."""
 
@@ -133,6 +153,8 @@ class WriterStatus(Model):
     """Intervals that were found since the last status: the first of them."""
     newly_lost_count: int = 0
     """How many there were."""
+    clock: ClockStatus | None = None
+    """How its clock runs."""
 
 
 class Notice(Model):

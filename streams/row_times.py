@@ -35,6 +35,9 @@ def row_times(
         step: Most rows of one array.
 
     """
+    if clock.axis is Axis.SAMPLE:
+        yield from _sample_times(pieces, clock, step)
+        return
     row = 0
     for blocks in pieces:
         ends = row + np.cumsum(blocks["rows"], dtype=np.int64)
@@ -44,6 +47,28 @@ def row_times(
             device_ns = None if row_ns is None else row_ns(start, start + len(rows))
             yield _times_in(blocks, ends, rows, clock, start_ns, device_ns)
         row = stop
+
+
+def _sample_times(
+    pieces: Iterable[Records], clock: ClockMap, step: int
+) -> Iterator[Floats]:
+    """Times by sample index: runs of samples that follow each other, one by one."""
+    for blocks in pieces:
+        for run in _runs(blocks[blocks["rows"] > 0]):
+            first, epoch = int(run["first_sample"][0]), int(run["epoch"][0])
+            stop = first + int(run["rows"].sum(dtype=np.int64))
+            for start in range(first, stop, step):
+                yield clock.times(np.arange(start, min(start + step, stop)), epoch)
+
+
+def _runs(blocks: Records) -> list[Records]:
+    """Cut where a sample is missing or the counter starts anew."""
+    if len(blocks) == 0:
+        return []
+    first = blocks["first_sample"].astype(np.int64)
+    follows = first[1:] == first[:-1] + blocks["rows"][:-1]
+    follows &= blocks["epoch"][1:] == blocks["epoch"][:-1]
+    return np.split(blocks, np.flatnonzero(~follows) + 1)
 
 
 def times_at(

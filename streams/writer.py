@@ -20,6 +20,7 @@ from rigd.streams.block import StreamFormat
 from rigd.streams.continuity import Continuity
 from rigd.streams.durable_stream import DurableStream, PartFailedError
 from rigd.streams.ledger import ENDED_REGULARLY, ENDED_WITH_REASON, LostInterval
+from rigd.streams.live_clock import LiveClock
 from rigd.streams.messages import (
     Finished,
     LostSamples,
@@ -99,8 +100,9 @@ class FreshLosses:
 class Appender:
     """Decides what to do with what was taken, and does it to the stream file."""
 
-    def __init__(self, file: DurableStream) -> None:
+    def __init__(self, file: DurableStream, clock: LiveClock) -> None:
         self._file = file
+        self.clock = clock
         self.ended: str | None = None
         self.last_host_ns = 0
         self.lost_by_cause: dict[str, int] = {}
@@ -152,6 +154,7 @@ class Appender:
     def _append(self, run: Run) -> None:
         rows = [record_rows(record) for record in run.records]
         self._file.append(run.records, run.bodies, rows)
+        self.clock.take(run.records, run.bodies)
         self.continuity.go_on(run.first + run.rows)
         self.last_host_ns = int.from_bytes(run.records[-1][24:32], "little")
 
@@ -263,7 +266,7 @@ class Writer:
         self._file = DurableStream(
             Path(spec.path), layout, stream_format, spec.key, durable=spec.durable
         )
-        self._append = Appender(self._file)
+        self._append = Appender(self._file, LiveClock(stream_format, spec.sync))
         # It may have died after the end, before it could say so.
         end = self._file.ended_before
         self._append.ended = None if end is None else end.reason
@@ -493,6 +496,7 @@ class Writer:
                 lost_by_cause=self._append.lost_by_cause,
                 newly_lost=newly_lost,
                 newly_lost_count=newly_lost_count,
+                clock=self._append.clock.status(time.monotonic_ns()),
             )
         )
 

@@ -113,7 +113,7 @@ def test_times_are_those_of_the_host(finalized: Path, name: str) -> None:
     event_like = FORMATS[name].rate is None
     assert stream.axis is (Axis.DEVICE if event_like else Axis.SAMPLE)
     (fit,) = stream.alignment
-    assert fit.mode is Mode.LINE
+    assert fit.mode is Mode.HOST_CLOCK
     assert fit.error is not None
     assert fit.error < 1e-3
 

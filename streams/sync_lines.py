@@ -1,11 +1,16 @@
 """What a sync line is in a stream of a given format. Rules only, no I/O."""
 
+import math
 from enum import Enum, auto
 
 import numpy as np
 
 from rigd.config.clocks import SyncLine
 from rigd.streams.block import StreamFormat
+from rigd.streams.pulses import AnalogEdges, Edge, LineEdges
+
+OPPOSITE = {"rising": Edge.FALLING, "falling": Edge.RISING}
+"""The edge that counts in stored numbers where `conversion` is negative."""
 
 
 class SyncKind(Enum):
@@ -70,3 +75,25 @@ def _check_column(sync: SyncLine, form: StreamFormat, who: str) -> None:
         raise ValueError(f"{who}: give `column`, 0 to {columns - 1}")
     if sync.column is not None and sync.column >= columns:
         raise ValueError(f"{who}: there is no column {sync.column}, but {columns}")
+
+
+def edge_finder(sync: SyncLine, form: StreamFormat) -> LineEdges | AnalogEdges:
+    """Make what finds the pulses of `sync` in the rows of a sampled stream.
+
+    Raises:
+        ValueError: They can't be in there.
+
+    """
+    rate = form.rate
+    kind = sync_kind(sync, form)
+    if kind is SyncKind.EVENTS or rate is None:
+        raise ValueError(f"stream `{sync.stream}` is one of events, not of samples")
+    least = math.ceil(sync.least_width * rate)
+    if kind is SyncKind.DIGITAL:
+        return LineEdges(sync.line or 0, sync.edge, least)
+    return AnalogEdges(
+        ((sync.threshold or 0.0) - form.offset) / form.conversion,
+        sync.hysteresis / abs(form.conversion),
+        sync.edge if form.conversion > 0 else OPPOSITE[sync.edge],
+        least,
+    )

@@ -1,0 +1,164 @@
+"""How the clock of one stream runs, as far as can be said while it is recorded.
+
+A glance, not the alignment: that is made of all evidence at the end. It costs a few
+microseconds for what arrives together, and its memory does not grow.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from rigd.config.clocks import SyncLine
+from rigd.streams.block import NO_TIME, StreamFormat
+from rigd.streams.clock_evidence import Records, counter_ns
+from rigd.streams.clock_map import Integers
+from rigd.streams.host_clock import supporting_line
+from rigd.streams.messages import ClockStatus
+from rigd.streams.pulses import event_edges
+from rigd.streams.sync_lines import SyncKind, edge_finder, sync_kind
+from rigd.streams.wire import RECORD_DTYPE
+
+WINDOW_NS = 10**9
+"""One reading is kept for each of these windows of host time."""
+
+WINDOWS = 600
+"""Readings that are kept: what is said is of the last ten minutes."""
+
+LEAST_WINDOWS = 5
+"""Readings from which on a speed is told."""
+
+
+class LiveClock:
+    """Follows the least delayed readings, and counts pulses."""
+
+    def __init__(self, form: StreamFormat, sync: SyncLine | None) -> None:
+        """Follow a stream of this format; `sync` says where its pulses are, if any.
+
+        Raises:
+            ValueError: The pulses can't be in such a stream.
+
+        """
+        self._form = form
+        self._readings: deque[tuple[int, int]] = deque(maxlen=WINDOWS)
+        self._window: tuple[int, int] | None = None
+        self._pulses = None if sync is None else LivePulses(form, sync)
+
+    def take(self, records: Sequence[bytes], bodies: Sequence[Any]) -> None:
+        """Take blocks that follow each other: their records and their bytes."""
+        blocks = np.frombuffer(b"".join(records), RECORD_DTYPE)
+        device_ns = self._last_device_ns(blocks, bodies)
+        known = device_ns != NO_TIME
+        if known.any():
+            self._read(device_ns[known], blocks["host_ns"][known].astype(np.int64))
+        if self._pulses is not None:
+            for block, body in zip(blocks, bodies, strict=True):
+                self._pulses.take(block, body)
+
+    def _last_device_ns(self, blocks: Records, bodies: Sequence[Any]) -> Integers:
+        """Device time of the last row of each block; by its count where it has none."""
+        rows = blocks["rows"].astype(np.int64)
+        if self._form.row_times:
+            last = [bytes(body[-8:]) for body in bodies]
+            return np.frombuffer(b"".join(last), "<i8").astype(np.int64)
+        device_ns = blocks["device_ns"].astype(np.int64)
+        if self._form.rate is None:
+            return device_ns
+        first = blocks["first_sample"].astype(np.int64)
+        counted = counter_ns(first + rows - 1, self._form.rate)
+        length = counter_ns(rows - 1, self._form.rate)
+        return np.where(device_ns == NO_TIME, counted, device_ns + length)
+
+    def _read(self, device_ns: Integers, host_ns: Integers) -> None:
+        """Keep the least delayed reading of each window."""
+        best = int(np.argmin(host_ns - device_ns))
+        reading = int(device_ns[best]), int(host_ns[best])
+        window = reading[1] // WINDOW_NS
+        if self._window is None or window != self._window[0]:
+            self._readings.append(reading)
+        elif reading[1] - reading[0] < self._window[1]:
+            self._readings[-1] = reading
+        else:
+            return
+        if self._has_jumped():
+            self._readings = deque(list(self._readings)[-1:], WINDOWS)
+        self._window = window, reading[1] - reading[0]
+
+    def _has_jumped(self) -> bool:
+        """Whether the device's clock has been set back: begin anew."""
+        return len(self._readings) > 1 and self._readings[-1][0] < self._readings[-2][0]
+
+    def status(self, now_ns: int) -> ClockStatus:
+        """Say how the clock stands at CLOCK_MONOTONIC `now_ns`."""
+        drift, offset, error = self._fit()
+        pulses = self._pulses
+        return ClockStatus(
+            drift_ppm=drift,
+            offset_seconds=offset,
+            error_seconds=error,
+            pulses=None if pulses is None else pulses.count,
+            pulse_age_seconds=None
+            if pulses is None or pulses.last_ns is None
+            else (now_ns - pulses.last_ns) / 1e9,
+            longest_interval_seconds=None if pulses is None else pulses.longest,
+        )
+
+    def _fit(self) -> tuple[float | None, float | None, float | None]:
+        """Drift in ppm, host minus device, and the scatter of the readings, s."""
+        if not self._readings:
+            return None, None, None
+        device, host = np.array(self._readings, np.int64).T
+        offset = float(host[-1] - device[-1]) / 1e9
+        x = (device - device[0]) / 1e9
+        if len(x) < LEAST_WINDOWS or x[-1] <= 0:
+            return None, offset, None
+        late = (host - host[0]) / 1e9 - x
+        intercept, slope = supporting_line(x, late)
+        rest = late - intercept - slope * x
+        return -slope * 1e6, offset, float(np.median(np.abs(rest - np.median(rest))))
+
+
+class LivePulses:
+    """Counts the pulses of a sync line as they come.
+
+    Attributes:
+        count: Pulses so far.
+        last_ns: Host time of the block with the newest one.
+        longest: Longest time between two blocks with pulses, s; 0 before the second.
+
+    """
+
+    def __init__(self, form: StreamFormat, sync: SyncLine) -> None:
+        self._form, self._sync = form, sync
+        self._kind = sync_kind(sync, form)
+        sampled = self._kind is not SyncKind.EVENTS
+        self._finder = edge_finder(sync, form) if sampled else None
+        self.count = 0
+        self.last_ns: int | None = None
+        self.longest = 0.0
+
+    def take(self, block: Any, body: Any) -> None:
+        """Count the pulses of one block."""
+        rows = int(block["rows"])
+        shape = rows, *self._form.shape
+        data = np.frombuffer(body, self._form.dtype, int(np.prod(shape)))
+        found = self._find(data.reshape(shape), block)
+        if found:
+            host_ns = int(block["host_ns"])
+            if self.last_ns is not None:
+                self.longest = max(self.longest, (host_ns - self.last_ns) / 1e9)
+            self.count += found
+            self.last_ns = host_ns
+
+    def _find(self, data: Any, block: Any) -> int:
+        if self._finder is not None:
+            rows = data if self._sync.column is None else data[:, self._sync.column]
+            first, epoch = int(block["first_sample"]), int(block["epoch"])
+            return len(self._finder.feed(rows.reshape(len(rows)), first, epoch))
+        names = self._form.dtype.names or ()
+        values = data["value"] if "value" in names else np.ones(len(data), np.int64)
+        line = self._sync.line
+        lines = np.zeros(len(data), np.int64) if line is None else data["line"]
+        edges = event_edges(lines, values, line=line or 0, edge=self._sync.edge)
+        return int(np.count_nonzero(edges))
