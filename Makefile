@@ -17,12 +17,14 @@ PYTEST ?=
 FAULTS ?=
 # Arguments for the benchmarks: make bench BENCH=--quick
 BENCH ?=
+# Seeds of the clock bench, first seed, parts: make clock-bench CLOCK='5 0 slow'
+CLOCK ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check tests faults format bench clean
+.PHONY: help demo test check tests faults clock-bench format bench clean
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 demo: $(READY) ## Record ten seconds of simulated devices into data/
 	@mkdir -p $(DATA)
@@ -50,6 +52,9 @@ tests: $(READY) ## Run the tests
 
 faults: $(READY) ## Break things in large numbers and show what survives
 	$(BIN)/python -m tests.faults $(FAULTS)
+
+clock-bench: $(READY) ## Measure how well clocks are aligned, beside published rules
+	$(BIN)/python -m tests.clock $(CLOCK)
 
 format: $(READY) ## Format the code and mend what can be mended without thought
 	$(BIN)/ruff format .

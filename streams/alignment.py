@@ -51,8 +51,10 @@ class SilentLoss:
 
     Attributes:
         epoch: Number of times the counter had started anew.
-        x: First point of the device's axis after the loss.
-        earliest: Smallest point of the axis that can be the first after the loss.
+        x: First point of the device's axis that is surely after the loss.
+        earliest: First point that may be after the loss; the map takes all from here
+            on for later. Equal to the place after the last sample before the loss, if
+            no host stamp near it was unusually late.
         start, stop: Session seconds between which samples are missing.
         uncertainty: How far start and stop may be off, s.
 
@@ -326,7 +328,7 @@ def _loss(part: Part, before: Segment, after: Segment) -> SilentLoss:
     first = stretch.begin if stretch.earliest is None else stretch.earliest
     return SilentLoss(
         stretch.epoch,
-        stretch.begin,
+        stretch.begin if stretch.surely is None else stretch.surely,
         first,
         float(before.times(np.array([first - 1]))[0]),
         float(after.times(np.array([first]))[0]),

@@ -6,13 +6,20 @@ LEAST_VOTE_RATIO = 3.0
 """The right offset of two pulse trains gets so many times the votes of any other."""
 
 LEAST_MATCHED = 0.5
-"""Part of the shorter train that must find its pulse on the other line."""
+"""Part of a device's pulses that must be on the other line too."""
+
+LEAST_FOUND = 0.3
+"""Part of the other line's pulses that the device must have seen, while it saw any."""
 
 MOST_HOLDOUT = 2.0
 """Pulses left out are predicted to within so many times what resolution explains."""
 
-UNKNOWN_LATENCY = 0.05
-"""Where a latency is not declared it is believed to be below this, s."""
+UNKNOWN_LATENCY = 0.04
+"""Where latencies are not declared they are believed to differ by less than this, s:
+less than a pulse is long, so that the wrong edge is noticed."""
+
+KNOWN_LATENCY = 0.01
+"""Where they are declared pulses may still differ by this from host stamps, s."""
 
 SLOPE_FLOOR = 0.2
 """Speeds by pulses and by host stamps may always differ by so much, ppm."""
@@ -29,12 +36,16 @@ def faults_of(
     match: PulseMatch, *, offset_allowed: float, ppm_allowed: float
 ) -> list[str]:
     """Name the checks that a match fails, in words with numbers."""
-    shorter = max(1, min(match.seen, match.expected))
     faults = []
-    if match.matched / shorter < LEAST_MATCHED:
+    if match.matched < LEAST_MATCHED * match.seen:
         faults.append(
-            f"only {match.matched} of {shorter} pulses are on both lines "
-            f"(at least {LEAST_MATCHED:.0%} must be)"
+            f"only {match.matched} of its {match.seen} pulses are on the other line "
+            f"too (at least {LEAST_MATCHED:.0%} must be)"
+        )
+    if match.matched < LEAST_FOUND * match.span * match.expected:
+        faults.append(
+            f"only {match.matched} of the other line's {match.expected} pulses are on "
+            f"its line (at least {LEAST_FOUND:.0%} must be)"
         )
     if match.vote_ratio < LEAST_VOTE_RATIO:
         faults.append(

@@ -8,12 +8,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rigd.streams.clock_evidence import ClockEvidence, Edges, WallClock
-from rigd.streams.clock_grades import SLOPE_FLOOR, UNKNOWN_LATENCY, faults_of
+from rigd.streams.clock_grades import (
+    KNOWN_LATENCY,
+    SLOPE_FLOOR,
+    UNKNOWN_LATENCY,
+    faults_of,
+)
 from rigd.streams.clock_map import ClockMap, Floats, Mode, PulseMatch
 from rigd.streams.domain_clock import DomainClock, Part
 from rigd.streams.edge_matching import LEAST_PAIRS, match_edges
 from rigd.streams.host_clock import borrow_skew
 from rigd.streams.host_line import ASSUMED_DRIFT
+from rigd.streams.pulses import without_bounce
 from rigd.streams.reference_line import ReferenceLine
 from rigd.streams.round_trips import LEAST_ROUND_TRIPS, correct_by_round_trips
 from rigd.streams.session_clock import SessionClock
@@ -25,6 +31,10 @@ from rigd.streams.sync_line import (
     correction,
     holdout,
 )
+
+BOUNCE_NS = 10_000_000
+"""An edge that follows another within this, ns, or within 1.5 times the line's
+resolution, is a bounce."""
 
 LARGEST_DELAY = 1.0
 """Host stamps that are later than a disciplined clock by more than this, s, contradict
@@ -179,14 +189,16 @@ def by_pulses(task: Task) -> Made | Refused:
 
 
 def _edges_of(task: Task) -> Edges:
+    """The task's edges in order, the first of each burst."""
     edges = task.evidence.edges
-    empty = np.empty(0, np.int64)
     if edges is None:
-        return Edges(empty, empty, 1.0)
+        return Edges(np.empty(0, np.int64), np.empty(0, np.int64), 1.0)
     x = edges.x - round(edges.delay * 1e9)
     mine = np.flatnonzero(task.domain.part_of(x, edges.epoch) == task.number)
-    mine = mine[np.argsort(x[mine], kind="stable")]
-    return Edges(edges.epoch[mine], x[mine], edges.resolution)
+    quiet = max(BOUNCE_NS, round(1.5e9 * edges.resolution))
+    places = without_bounce(np.sort(x[mine]), quiet)
+    epoch = np.full(len(places), task.part.stretch.epoch, np.int64)
+    return Edges(epoch, places, edges.resolution)
 
 
 def _too_few(task: Task, count: int) -> str:
@@ -231,8 +243,11 @@ def _ppm_difference(pairs: PairTimes, shape: Floats) -> float | None:
 
 
 def _offset_allowed(task: Task, line: ReferenceLine, period: float | None) -> float:
-    resolution = max(line.resolution, task.part.host.error, line.host_error)
-    allowed = UNKNOWN_LATENCY + resolution
+    settings = task.evidence.settings
+    is_known = settings.latency is not None and line.latency_known
+    allowed = KNOWN_LATENCY if is_known else UNKNOWN_LATENCY
+    allowed += settings.latency_uncertainty
+    allowed += task.part.host.error + line.host_error + line.resolution
     return allowed if period is None else min(allowed, 0.25 * period)
 
 

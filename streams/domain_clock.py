@@ -14,7 +14,8 @@ from rigd.streams.host_clock import (
     fit_host_clock,
 )
 from rigd.streams.host_line import ASSUMED_DRIFT, Trust, theil_sen_slope, trust_in
-from rigd.streams.stretches import Stretch, find_stretches, window_minima
+from rigd.streams.stretches import Stretch, find_stretches
+from rigd.streams.windows import window_minima
 
 STALE = 10.0
 """Stamps that are older than the session by more than this, s, are left out."""
@@ -106,12 +107,6 @@ def read_domain(evidence: ClockEvidence, start_ns: int) -> DomainClock:
         )
         for stretch, (clock, is_nominal) in zip(stretches, clocks, strict=True)
     )
-    early = sum(clock.early for clock, _ in clocks)
-    if early:
-        more.append(
-            f"{early} of {len(anchors)} host stamps are impossibly early and were left "
-            "out"
-        )
     return DomainClock(evidence, parts, (*warnings, *notes, *more))
 
 

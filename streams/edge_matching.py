@@ -83,8 +83,8 @@ def train_period(edges: Floats) -> float | None:
         return None
     intervals = np.diff(edges)
     usual = float(np.median(intervals))
-    away = np.abs(intervals / usual - 1)
-    return usual if float(np.median(away)) < PERIODIC / 2 else None
+    away = np.abs(intervals - usual)
+    return usual if float(np.median(away)) < PERIODIC / 2 * usual else None
 
 
 def vote(

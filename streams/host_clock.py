@@ -8,12 +8,11 @@ unseen is the least time of the path, a constant.
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
-from numpy.lib.stride_tricks import sliding_window_view
 
 from rigd.streams.clock_map import Floats, Integers, interpolated
 from rigd.streams.clock_smoothing import SKEW_WALK, floor_under
-from rigd.streams.stretches import Stretch, window_minima, window_width
+from rigd.streams.stretches import Stretch
+from rigd.streams.windows import window_minima, window_width
 
 LEAST_SECONDS = 30.0
 LEAST_STAMPS = 200
@@ -32,10 +31,6 @@ POLL = 125e-6
 """Hosts ask USB devices in this rhythm, s. Where a device sends in step with it, all
 stamps can be late by a part of it, the same for minutes: no stamp tells."""
 
-EARLY = 30e-6
-"""Stamps this much below their neighbours' floor, s, and more than its scatter, are
-impossible."""
-
 
 @dataclass(frozen=True, slots=True)
 class HostClock:
@@ -47,7 +42,6 @@ class HostClock:
         wander: Bound of the error of the times, s, apart from a constant.
         skew: Host seconds per device second minus 1, in the mean.
         is_measured: False where the skew was borrowed or is the nominal one.
-        early: Stamps that were left out because they are impossibly early.
         used: Index into the stretch of the stamps under which the floor lies.
 
     """
@@ -57,7 +51,6 @@ class HostClock:
     wander: float
     skew: float
     is_measured: bool
-    early: int
     used: Integers
 
     @property
@@ -77,8 +70,7 @@ def can_tell_speed(part: Stretch) -> bool:
 
 def fit_host_clock(part: Stretch) -> HostClock:
     """Fit the floor of a stretch that `can_tell_speed`."""
-    good = plausible(part.x, part.host - part.x)
-    x, delay = part.x[good], part.host[good] - part.x[good]
+    x, delay = part.x, part.host - part.x
     intercept, skew = supporting_line(x, delay)
     rest = delay - intercept - skew * x
     low = window_minima(x, rest, window_width(x))
@@ -87,8 +79,7 @@ def fit_host_clock(part: Stretch) -> HostClock:
     floor, excess = _floor(at, rest_at)
     wander = widest_gap(x, rest - np.interp(x, at, floor), excess) + excess
     host = at + intercept + skew * at + floor
-    early = int(len(part) - len(x))
-    return HostClock(at, host, wander, skew, True, early, np.flatnonzero(good)[low])
+    return HostClock(at, host, wander, skew, True, low)
 
 
 def _floor(at: Floats, rest: Floats) -> tuple[Floats, float]:
@@ -121,7 +112,7 @@ def borrow_skew(part: Stretch, skew: float, skew_error: float) -> HostClock:
     x = np.array([0.0, span])
     host = x * (1 + skew) + rest[lowest]
     error = skew_error * span + float(np.median(rest - rest[lowest]))
-    return HostClock(x, host, error, skew, False, 0, np.array([lowest]))
+    return HostClock(x, host, error, skew, False, np.array([lowest]))
 
 
 # --- parts ----------------------------------------------------------------------------
@@ -155,30 +146,6 @@ def _is_above(x: Floats, r: Floats, a: int, b: int, c: int) -> bool:
     """Say whether point b is on or above the line from a to c."""
     turn = (x[b] - x[a]) * (r[c] - r[a]) - (r[b] - r[a]) * (x[c] - x[a])
     return bool(turn <= 0)
-
-
-def plausible(x: Floats, delay: Floats) -> npt.NDArray[np.bool_]:
-    """Leave out stamps that lie impossibly below their neighbours' floor.
-
-    The floor stands on the lowest stamps: one that is 80 ms early would move it by half
-    as much. The gate is the fourth lowest of 61 least delays, minus a margin. Where
-    more than a tenth would go, the device is not understood, and all stay.
-    """
-    everything = np.ones(len(x), bool)
-    low = window_minima(x, delay, window_width(x))
-    at, floor = x[low], delay[low]
-    lag = int(np.clip(len(at) // 4, 1, 30))
-    slope = np.median((floor[lag:] - floor[:-lag]) / (at[lag:] - at[:-lag]))
-    flat = floor - slope * at
-    width = min(61, (len(flat) // 2) * 2 - 1)
-    if width < 5:
-        return everything
-    around = sliding_window_view(np.pad(flat, width // 2, mode="edge"), width)
-    fourth = np.partition(around, 3, axis=1)[:, 3]
-    scatter = np.maximum(np.median(np.median(around, 1) - fourth), 5e-6)
-    gate = fourth - 4 * scatter - EARLY
-    good: npt.NDArray[np.bool_] = delay - slope * x >= np.interp(x, at, gate)
-    return good if good.mean() > 0.9 else everything
 
 
 def widest_gap(x: Floats, late: Floats, excess: float) -> float:

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from rigd.streams.clock_evidence import Anchors
-from rigd.streams.clock_map import Floats, Integers
+from rigd.streams.clock_map import Floats
+from rigd.streams.early_stamps import plausible
+from rigd.streams.windows import window_minima, window_width
 
 DISAGREE = 2.0
 """Device and host may differ by so many seconds from one anchor to the next: longer
@@ -32,6 +34,16 @@ CLEAR_STEP = 8.0
 SIGMA_PER_MAD = 1.4826
 """Standard deviation of a normal distribution over its median absolute deviation."""
 
+SURE = 0.1
+"""An anchor that is less late than a step by this part of it is from before it."""
+
+DOUBT = 0.01
+"""Anchors after a loss may be late ones from before it, unless this is less likely."""
+
+MOSTLY = 0.5
+"""Part of the anchors that come together with the one before where a host reads them
+in batches."""
+
 MOST_SPLITS = 1000
 """A stretch with more losses than this is not looked at further."""
 
@@ -50,6 +62,7 @@ class Stretch:
         lost: Time that is missing before it, s; 0 unless it begins with a silent loss.
         lost_uncertainty: How far `lost` may be off, s.
         earliest: Smallest point of the axis that can be the first one, ns.
+        surely: First point of the axis that surely belongs to it, ns.
 
     """
 
@@ -62,6 +75,7 @@ class Stretch:
     lost: float = 0.0
     lost_uncertainty: float = 0.0
     earliest: int | None = None
+    surely: int | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -69,7 +83,7 @@ class Stretch:
     @property
     def begin(self) -> int:
         """First point of the axis that has an anchor, ns."""
-        return self.origin + round(float(self.x[0]) * 1e9)
+        return self.origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +91,15 @@ class Loss:
     """A step of the least delay.
 
     Attributes:
-        first: First anchor after the loss.
+        first: First anchor that may be after the loss.
+        surely: First anchor that surely is.
         seconds: How much later the least delay is from there on.
         uncertainty: How far `seconds` may be off.
 
     """
 
     first: int
+    surely: int
     seconds: float
     uncertainty: float
 
@@ -104,19 +120,35 @@ def find_stretches(
     """
     stretches: list[Stretch] = []
     warnings: list[str] = []
+    count = 0
     for epoch in np.unique(anchors.epoch).tolist():
         mine = anchors.take(anchors.epoch == epoch)
         ahead, notes = _without_going_back(mine, transfer)
         warnings += notes
         for first, stop in _jumps(ahead):
-            reason = "clock jump" if first else ("restart" if stretches else "start")
-            part = _stretch(ahead.take(np.arange(first, stop)), reason)
+            part = _stretch(ahead.take(np.arange(first, stop)))
             if first:
-                earliest = int(np.max(ahead.x[:first])) + 1
-                part = replace(part, earliest=earliest)
+                part = _after_jump(
+                    part, ahead.take(np.arange(first - 1, first + 1)), counts
+                )
+            elif stretches:
+                part = replace(part, reason="restart")
+            part, early = _without_early(part)
+            count += early
             smallest = max(LEAST_STEP, 0.5 * transfer)
             stretches += _split(part, smallest) if counts else [part]
+    if count:
+        warnings.append(
+            f"{count} of {len(anchors)} host stamps are impossibly early and were left "
+            "out"
+        )
     return stretches, warnings
+
+
+def _without_early(part: Stretch) -> tuple[Stretch, int]:
+    good = plausible(part.x, part.host - part.x)
+    kept = replace(part, x=part.x[good], host=part.host[good])
+    return kept, int(len(part) - len(kept))
 
 
 def _without_going_back(anchors: Anchors, transfer: float) -> tuple[Anchors, list[str]]:
@@ -147,7 +179,7 @@ def _jumps(anchors: Anchors) -> list[tuple[int, int]]:
     return list(zip(edges[:-1], edges[1:], strict=True))
 
 
-def _stretch(anchors: Anchors, reason: str) -> Stretch:
+def _stretch(anchors: Anchors) -> Stretch:
     order = np.argsort(anchors.x, kind="stable")
     x, host = anchors.x[order], anchors.host_ns[order]
     origin, host_origin = int(x[0]), int(host[0])
@@ -157,8 +189,24 @@ def _stretch(anchors: Anchors, reason: str) -> Stretch:
         host_origin,
         (x - origin) / 1e9,
         (host - host_origin) / 1e9,
-        reason,
     )
+
+
+def _after_jump(part: Stretch, around: Anchors, counts: bool) -> Stretch:
+    """Say why a stretch begins whose device and host disagree with those before.
+
+    Args:
+        part: The stretch.
+        around: The anchors before and after the jump.
+        counts: Whether samples can be lost without the axis noticing.
+
+    """
+    host = int(around.host_ns[1] - around.host_ns[0])
+    ahead = (host - int(around.x[1] - around.x[0])) / 1e9
+    part = replace(part, earliest=int(around.x[0]) + 1)
+    if ahead < 0 or not counts:
+        return replace(part, reason="clock jump")
+    return replace(part, reason="silent loss", lost=ahead, lost_uncertainty=ahead / 2)
 
 
 # --- silent losses --------------------------------------------------------------------
@@ -196,6 +244,7 @@ def _after(part: Stretch, loss: Loss) -> Stretch:
         loss.seconds,
         loss.uncertainty,
         part.origin + round(float(part.x[before]) * 1e9) + 1,
+        part.origin + round(float(part.x[loss.surely]) * 1e9),
     )
 
 
@@ -220,13 +269,42 @@ def silent_loss(x: Floats, delay: Floats, smallest: float) -> Loss | None:
         return None
     clear = np.where(step >= needed, step, 0.0)
     j = int(np.flatnonzero(clear > 0.7 * clear.max())[0])
-    near = (x >= at[max(0, j - 1)] - width) & (x <= at[min(len(at) - 1, j + 2)] + width)
-    anchors = np.flatnonzero(near)
-    on_old = delay[anchors] - slope * x[anchors] < before[j] + step[j] / 2
-    first = int(anchors[on_old][-1]) + 1 if on_old.any() else int(anchors[0])
-    if first == 0 or first >= len(x):
+    begin, end = at[max(0, j - 1)] - width, at[min(len(at) - 1, j + 2)] + width
+    near = np.flatnonzero((x >= begin) & (x <= end))
+    late = delay[near] - slope * x[near] - before[j]
+    last, doubtful = _last_before(late, float(step[j]), float(noise[j]))
+    first = int(near[0]) + last + 1
+    if first == 0 or first + doubtful >= len(x):
         return None
-    return Loss(first, float(step[j]), 3 * float(noise[j]))
+    return Loss(first, first + doubtful, float(step[j]), 3 * float(noise[j]))
+
+
+def _last_before(late: Floats, step: float, noise: float) -> tuple[int, int]:
+    """Find the last anchor that is surely from before a step, and how many may be.
+
+    After the step none is less late than the step: one that is comes from before it.
+    The next ones are from after it unless they are later than is usual: then they may
+    be late ones from before.
+
+    Args:
+        late: Delay of the anchors around the step above the floor before it, s.
+        step: Height of the step, s.
+        noise: Standard deviation of least delays, s.
+
+    Returns:
+        Index of the last sure one, -1 for none; number of doubtful ones after it.
+
+    """
+    limit = step - max(3 * noise, SURE * step)
+    sure = late < limit
+    if not sure.any():
+        return -1, 0
+    last = int(np.flatnonzero(sure)[-1])
+    chance = max(float(np.mean(late[:last] >= limit)) if last else 0.0, 1e-9)
+    likely = int(np.ceil(np.log(DOUBT) / np.log(min(chance, 0.9))))
+    usual = noise + 8 * float(np.median(late[sure]))
+    is_usual = late[last + 1 :] < step + usual
+    return last, max(likely, int(np.argmax(is_usual)) if is_usual.any() else 0)
 
 
 def _common_slope(at: Floats, floor: Floats) -> float:
@@ -270,24 +348,6 @@ def grain(x: Floats, host: Floats) -> float:
     stay the same for minutes, and then change. 0 where each anchor has a read of its
     own.
     """
-    if len(x) < 2 or np.mean(np.diff(host) == 0) < 0.1:
+    if len(x) < 2 or np.mean(np.diff(host) == 0) < MOSTLY:
         return 0.0
     return 1.2 * float(np.median(np.diff(x)))
-
-
-def window_width(x: Floats) -> float:
-    """Width of windows, s, with several anchors in each: 1 s, or 4 usual intervals."""
-    usual = float(np.median(np.diff(x))) if len(x) > 1 else 0.0
-    return max(1.0, 4 * usual)
-
-
-def window_minima(x: Floats, r: Floats, width: float) -> Integers:
-    """Index of the lowest r in each window of x (the first, when equal)."""
-    window = ((x - x[0]) / width).astype(np.int64)
-    starts = np.flatnonzero(np.diff(window, prepend=window[0] - 1))
-    lengths = np.diff(np.append(starts, len(x)))
-    lowest = np.repeat(np.minimum.reduceat(r, starts), lengths)
-    hits = np.flatnonzero(r == lowest)
-    group = np.searchsorted(starts, hits, "right")
-    chosen: Integers = hits[np.diff(group, prepend=0) > 0]
-    return chosen

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rigd.streams.clock_map import Floats, Integers
-from rigd.streams.clock_smoothing import SKEW_WALK, smoothed
+from rigd.streams.clock_smoothing import smoothed
 from rigd.streams.edge_matching import intersect
 
 FINE = 1e-4
@@ -22,6 +22,10 @@ COARSE = 5e-3
 SHAPE_WALK = 3e-9
 """How fast the difference of edges and host stamps may wander, 1/sqrt(s), where the
 stamps give the shape."""
+
+FINE_WALK = 4e-8
+"""The same where the line resolves edges well, and the stamps only help out at the ends
+and between the edges."""
 
 LINE_JITTER = 2e-6
 """Standard deviation of the pulse line itself, s."""
@@ -109,26 +113,18 @@ def correction(pairs: PairTimes, shape: Floats) -> Correction:
         return _constant(pairs, rest)
     if pairs.resolution > FINE:
         return _slow(pairs, rest)
-    return _fine(pairs, shape)
+    return _fine(pairs, rest)
 
 
-def _fine(pairs: PairTimes, shape: Floats) -> Correction:
-    t = np.concatenate(
-        [_smooth_piece(pairs, pairs.piece == piece) for piece in np.unique(pairs.piece)]
-    )
-    error = max(pairs.worst, 4 * posterior_sd(pairs, SKEW_WALK))
-    return Correction(pairs.x, t - shape, True, error)
-
-
-def _smooth_piece(pairs: PairTimes, mine: Integers) -> Floats:
-    """Smooth the pairs of one segment of the reference, around a straight line."""
-    x, t = pairs.x[mine], pairs.t[mine]
-    if len(x) < 3:
-        return t
-    slope, intercept = np.polyfit(x - x[0], t - x, 1)
-    line = x + intercept + slope * (x - x[0])
-    found: Floats = line + smoothed(x, t - line, pairs.sd, SKEW_WALK)
-    return found
+def _fine(pairs: PairTimes, rest: Floats) -> Correction:
+    seconds = rest.copy()
+    for piece in np.unique(pairs.piece):
+        mine = pairs.piece == piece
+        middle = float(np.median(rest[mine]))
+        change = smoothed(pairs.x[mine], rest[mine] - middle, pairs.sd, FINE_WALK)
+        seconds[mine] = middle + change
+    error = max(pairs.worst, 4 * posterior_sd(pairs, FINE_WALK))
+    return Correction(pairs.x, seconds, True, error)
 
 
 def _slow(pairs: PairTimes, rest: Floats) -> Correction:

@@ -1,0 +1,1 @@
+"""Clock alignment against simulated clocks whose true time is known."""
