@@ -195,7 +195,7 @@ class JournaledRows:
                 return None
             plain.append(self._plain(stored, extent.dataset))
         if any(len(content) != chunk_bytes(layout) for content in plain):
-            return None
+            return None  # no chunk of this dataset, though its checksum is right
         wanted = extent.rows * row_bytes(layout)
         rows = join_tiles(layout, plain)
         return rows[:wanted] if len(rows) >= wanted else None
@@ -203,8 +203,8 @@ class JournaledRows:
     def _plain(self, stored: bytes, dataset: int) -> bytes:
         if self._compression != "gzip" or dataset >= self._data:
             return stored
-        item_bytes = self._layouts[dataset].dtype.itemsize
-        return unshuffle(zlib.decompress(stored), item_bytes)
+        layout = self._layouts[dataset]
+        return unshuffle(inflate(stored, chunk_bytes(layout)), layout.dtype.itemsize)
 
     def _stored(self, extent: Extent) -> bytes | None:
         """Read a chunk as it is stored; None if it is not what the journal says."""
@@ -231,6 +231,8 @@ def part_number(record: Part | Inline | Extent) -> int:
 def read_chunk(descriptor: int, extent: Extent) -> bytes | None:
     """Read a chunk as it is stored; None if it is not what the journal says."""
     try:
+        if extent.offset + extent.size > os.fstat(descriptor).st_size:
+            return None
         stored = os.pread(descriptor, extent.size, extent.offset)
     except OSError:
         return None
@@ -279,6 +281,16 @@ def tile_count(layout: DatasetLayout) -> int:
             dtype=int,
         )
     )
+
+
+def inflate(stored: bytes, size: int) -> bytes:
+    """Undo HDF5's deflate filter; empty where these are not `size` bytes deflated."""
+    stream = zlib.decompressobj()
+    try:
+        content = stream.decompress(stored, size + 1)
+    except zlib.error:
+        return b""
+    return content if len(content) == size and stream.eof else b""
 
 
 def unshuffle(content: bytes, item_bytes: int) -> bytes:

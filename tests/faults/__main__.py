@@ -15,6 +15,7 @@ from tests.faults import (
     kill_bench,
     link_bench,
     message_bench,
+    parser_bench,
     power_bench,
     real_cut_bench,
     session_bench,
@@ -62,6 +63,9 @@ BENCHES: Mapping[str, Bench] = {
     ),
     "folders": lambda share, seed: folder_bench.bench(
         folders=count(2000, share), seed=seed
+    ),
+    "parsers": lambda share, seed: parser_bench.bench(
+        journals_tried=count(20_000, share), files_tried=count(2000, share), seed=seed
     ),
     "links": lambda share, seed: link_bench.bench(cuts=count(50, share), seed=seed),
     "messages": lambda share, seed: message_bench.bench(

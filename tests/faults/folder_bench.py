@@ -48,7 +48,10 @@ def spread(folder: Path, chunks: Chunks) -> None:
     spread_folder(folder, chunks)
 
 
-STATES: tuple[Callable[[Path, Chunks], None], ...] = (
+State = Callable[[Path, Chunks], None]
+"""Makes a session folder."""
+
+STATES: tuple[State, ...] = (
     crashed,
     crashed,
     spread,
@@ -57,15 +60,18 @@ STATES: tuple[Callable[[Path, Chunks], None], ...] = (
 )
 
 
-def originals(folder: Path) -> dict[tuple[str, int], Path]:
-    """Make a folder of each state and pair of streams."""
-    made = {}
-    for state in dict.fromkeys(STATES):
-        for number, chunks in enumerate(STREAMS):
-            path = folder / f"{state.__name__}{number}"
-            state(path, chunks)
-            made[state.__name__, number] = path
-    return made
+class Originals:
+    """Folders of each state and pair of streams, made when one is wanted."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def copy(self, state: State, number: int, place: Path) -> None:
+        """Put a copy of one at `place`."""
+        path = self._folder / f"{state.__name__}{number}"
+        if not path.exists():
+            state(path, STREAMS[number])
+        shutil.copytree(path, place)
 
 
 def bench(
@@ -77,18 +83,17 @@ def bench(
         temporary_folder() as place,
         Helper("tests.faults.folder_judge", sabotage) as helper,
     ):
-        made = originals(place)
+        originals = Originals(place)
         for trial in range(seed, seed + folders):
             chance = random.Random(f"folder {trial}")
-            state = chance.choice(STATES).__name__
-            number = chance.randrange(len(STREAMS))
+            state, number = chance.choice(STATES), chance.randrange(len(STREAMS))
             folder = place / "session"
-            shutil.copytree(made[state, number], folder)
+            originals.copy(state, number, folder)
             done = damage(folder, chance)
             promised = {name: kept_rows(name) for name in STREAMS[number]}
             wrong = look(helper, folder, promised, row)
             shutil.rmtree(folder)
-            row.take(f"{trial} ({state}: {'; '.join(done)})", wrong)
+            row.take(f"{trial} ({state.__name__}: {'; '.join(done)})", wrong)
             if wrong and stop_at_first:
                 break
     return row

@@ -17,7 +17,7 @@ from tests.faults.message_bench import as_interval, joined
 from tests.faults.power_bench import temporary_folder
 from tests.faults.report import Row
 from tests.faults.script import Message, Script
-from tests.faults.session import BenchWriter
+from tests.faults.session import LAST_WORDS, BenchWriter
 from tests.faults.stream_kinds import KINDS, STREAM, StreamKind
 from tests.support.breakable_link import BreakableLink
 from tests.support.faulty_link import FaultyLink
@@ -140,7 +140,10 @@ class Trial:
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until and not self.writer.has_ended:
             self._pump()
-        self.writer.hear()
+        until = time.monotonic() + LAST_WORDS
+        while time.monotonic() < until and not self.writer.has_finished:
+            self.writer.hear()
+            time.sleep(0.002)
         return self.writer.has_finished
 
     def repeated(self) -> int:

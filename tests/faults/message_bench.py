@@ -17,7 +17,7 @@ from rigd.streams.stream_file import device_seconds
 from rigd.streams.wire import CLOCK_DTYPE, RECORD_DTYPE, Kind
 from tests.faults.power_bench import temporary_folder
 from tests.faults.report import Row
-from tests.faults.session import BenchWriter
+from tests.faults.session import LAST_WORDS, BenchWriter
 from tests.faults.stream_kinds import KINDS, StreamKind
 from tests.faults.wire_model import Fate, WireModel
 from tests.faults.wire_mutation import MadSender, Message
@@ -116,7 +116,10 @@ class Attack:
         while time.monotonic() < until and not self.writer.has_ended:
             self._hear()
             time.sleep(0.002)
-        self.writer.hear()
+        until = time.monotonic() + LAST_WORDS
+        while time.monotonic() < until and not self.writer.has_finished:
+            self.writer.hear()
+            time.sleep(0.002)
         if self.writer.process.poll() != 0 or not self.writer.has_finished:
             return f"the writer did not come to its end: {self._words()}"
         (finished,) = (e for e in self.writer.events if isinstance(e, Finished))

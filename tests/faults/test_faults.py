@@ -3,6 +3,8 @@
 `make faults` runs the large ones.
 """
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.faults import (
@@ -11,12 +13,19 @@ from tests.faults import (
     kill_bench,
     link_bench,
     message_bench,
+    parser_bench,
     power_bench,
     real_cut_bench,
     session_bench,
 )
 from tests.faults.disk_record import has_compiler
-from tests.faults.sabotage import MESSAGES, POWER_CUT
+from tests.faults.sabotage import (
+    MESSAGES,
+    POWER_CUT,
+    checksum_ignored,
+    journal_checksum_ignored,
+    retries_the_sync,
+)
 from tests.support.small_disk import why_not
 
 needs_a_compiler = pytest.mark.skipif(
@@ -73,7 +82,7 @@ def test_a_broken_writer_is_caught(name: str) -> None:
 
 @pytest.mark.timeout(120)
 def test_mutated_messages() -> None:
-    row = message_bench.bench(messages=15_000, seed=400)
+    row = message_bench.bench(messages=10_000, seed=400)
     assert row.failures == []
     assert min(row.seen.values()) > 0
 
@@ -92,6 +101,26 @@ def test_cut_links() -> None:
 
 @pytest.mark.timeout(240)
 def test_damaged_folders() -> None:
-    row = folder_bench.bench(folders=8, seed=600)
+    row = folder_bench.bench(folders=4, seed=601)
     assert row.failures == []
     assert row.seen["rows given out"] > 0
+
+
+@pytest.mark.parametrize(
+    ("broken", "seed"), [(checksum_ignored, 107), (journal_checksum_ignored, 70)]
+)
+def test_a_trustful_recovery_is_caught(broken: Callable[[], None], seed: int) -> None:
+    row = folder_bench.bench(folders=1, seed=seed, sabotage=broken.__name__)
+    assert "differ" in row.failures[0]
+
+
+@needs_a_compiler
+def test_a_writer_that_syncs_again_is_caught() -> None:
+    row = error_bench.bench(faults=1, seed=10, sabotage=retries_the_sync.__name__)
+    assert "passed over without a word" in row.failures[0]
+
+
+def test_odd_journals_and_settings() -> None:
+    row = parser_bench.bench(journals_tried=240, files_tried=20, seed=700)
+    assert row.failures == []
+    assert row.seen["journals recovered from"] > 0
