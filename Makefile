@@ -21,7 +21,7 @@ BENCH ?=
 CLOCK ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check tests faults clock-bench format bench clean
+.PHONY: help demo test check tests systemd faults clock-bench format bench clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -48,7 +48,11 @@ check: $(READY) ## Format, lint, types and the direction of imports, changing no
 
 # Tests of one file stay in one process: some of them share what is costly to make.
 tests: $(READY) ## Run the tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/systemd $(PYTEST)
+
+# Takes root; says why where systemd can't boot.
+systemd: $(READY) ## Boot the real systemd in namespaces and try the service in it
+	$(BIN)/python -m pytest tests/systemd $(PYTEST)
 
 faults: $(READY) ## Break things in large numbers and show what survives
 	$(BIN)/python -m tests.faults $(FAULTS)
