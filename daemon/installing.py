@@ -23,6 +23,9 @@ from rigd.daemon.installation import (
 
 FILE_MODE = 0o644
 
+HOMES = (Path("/root"), Path("/home"), Path("/run/user"))
+"""What `ProtectHome=` hides."""
+
 NEXT = """installed. Next:
   describe your rig in /etc/rigd/rig.yaml, your sessions in /etc/rigd/sessions/
   prove it:    rigd check --rig /etc/rigd/rig.yaml
@@ -114,6 +117,21 @@ def _run(step: Run) -> None:
         raise InstallationError(f"`{command}` failed: {done.stderr.strip()}")
 
 
+def hidden_from_service(program: Path) -> str | None:
+    """Say why the service's user can't run this program; None: it can.
+
+    The units see no home folder, and these are closed to others anyway.
+    """
+    for path in (program.resolve(), Path(sys.base_prefix).resolve()):
+        if any(path.is_relative_to(home) for home in HOMES):
+            return (
+                f"`{path}` lies in a home folder, which the service can't see; install "
+                "rigd, and its Python, outside: python3 -m venv /opt/rigd && "
+                "/opt/rigd/bin/pip install rigd && /opt/rigd/bin/rigd install"
+            )
+    return None
+
+
 def steps_to_undo(steps: Sequence[Step], *, user: bool) -> list[Step]:
     """Turn an installation around: stop the service, remove what is as it was written.
 
@@ -130,8 +148,11 @@ def steps_to_undo(steps: Sequence[Step], *, user: bool) -> list[Step]:
 
 def install(*, user: bool, undo: bool, dry: bool, yes: bool) -> int:
     """Show the steps, ask, do them; see `rigd install --help`. Return the exit code."""
-    program = shutil.which(sys.argv[0]) or sys.argv[0]
-    given = shipped_files(), str(Path(program).absolute()), example_settings()
+    program = Path(shutil.which(sys.argv[0]) or sys.argv[0]).absolute()
+    if not user and not undo and (hidden := hidden_from_service(program)):
+        print(f"rigd: {hidden}", file=sys.stderr)
+        return 1
+    given = shipped_files(), str(program), example_settings()
     steps = install_for_user(*given, Path.home()) if user else install_system(*given)
     if undo:
         steps = steps_to_undo(steps, user=user)

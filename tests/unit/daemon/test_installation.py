@@ -24,6 +24,7 @@ from rigd.daemon.installing import (
     carry_out,
     describe,
     example_settings,
+    hidden_from_service,
     shipped_files,
     steps_to_undo,
 )
@@ -147,3 +148,17 @@ def test_the_command_shows_and_asks(
     assert not (tmp_path / ".config").exists()
     again = CliRunner().invoke(app, ["install", "--user", "--undo"])
     assert (again.exit_code, again.output) == (0, "there is nothing to remove\n")
+
+
+def test_a_program_in_a_home_folder_is_refused(tmp_path: Path) -> None:
+    program = Path("/home/me/venv/bin/rigd")
+    hidden = hidden_from_service(program)
+    assert hidden is not None
+    assert str(program) in hidden
+    (tmp_path / "rigd").symlink_to("/root/rigd")
+    assert hidden_from_service(tmp_path / "rigd")
+
+
+def test_a_program_outside_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.base_prefix", "/usr")
+    assert hidden_from_service(Path("/opt/rigd/bin/rigd")) is None
