@@ -7,10 +7,13 @@ that can't be delivered is no fault of the service and is dropped.
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 
 BEATS = 3
 """Signs of life in one watchdog period."""
+
+OURS = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
+"""Variables of the environment that are meant for this process alone."""
 
 LONGEST_STATUS = 300
 """Characters of a status; a person reads it in one line."""
@@ -21,7 +24,7 @@ class ServiceManager:
 
     def __init__(
         self,
-        environment: Mapping[str, str],
+        environment: MutableMapping[str, str],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Find the manager.
@@ -29,6 +32,7 @@ class ServiceManager:
         Args:
             environment: `NOTIFY_SOCKET` says where it listens; `WATCHDOG_USEC` and
                 `WATCHDOG_PID` say how often it wants a sign of life, and from whom.
+                They are taken out, for they do not speak to children.
             clock: CLOCK_MONOTONIC, s.
 
         """
@@ -42,6 +46,8 @@ class ServiceManager:
             kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC
             self._socket = socket.socket(socket.AF_UNIX, kind)
             self._socket.setblocking(False)
+        for name in OURS:
+            environment.pop(name, None)
 
     @property
     def is_there(self) -> bool:

@@ -18,7 +18,7 @@ BLOCK = 4 * 2**20
 TRIES = 3
 """The best of so many counts: another program may write just then."""
 
-LONGEST = 1.0
+LONGEST = 0.5
 """Seconds that one of them may take, and little more."""
 
 MOST = 32 * 2**20

@@ -1,5 +1,6 @@
 """An environment with rigd as it is installed from its wheel, to be moved anywhere."""
 
+import compileall
 import shutil
 import subprocess
 import sys
@@ -34,6 +35,7 @@ def make_program(folder: Path) -> Path:
         )
     with ZipFile(build_wheel(folder)) as wheel:
         wheel.extractall(site)
+    compileall.compile_dir(site / "rigd", quiet=1)  # as pip does
     script = made / "bin" / "rigd"
     script.write_text(
         f"#!{PLACE}/bin/python\n"

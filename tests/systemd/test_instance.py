@@ -1,6 +1,8 @@
 """`rigd install` and a session of `rigd@.service` under a real systemd."""
 
 import json
+import re
+import subprocess
 import time
 from pathlib import Path
 
@@ -96,6 +98,7 @@ def test_the_journal_has_priorities_and_the_session(installed: Machine) -> None:
         "done",
     ]
     assert {e.get("session") for e in entries[2:]} == {"stopped"}
+    assert "reception only permitted" not in installed.journal("rigd@stopped.service")
     (checked,) = (e for e in entries if e["event"] == "check")
     by_subject = {f["subject"]: f["outcome"] for f in checked["findings"]}
     assert by_subject["open files"] == "pass"
@@ -151,6 +154,22 @@ print(json.dumps({
         "clock": 0,
         "namespaces": no,
     }
+
+
+def test_the_machine_stays_awake_while_a_session_records(installed: Machine) -> None:
+    """As root, who needs no leave: there is no polkit on this machine to give it."""
+    installed.run("systemctl", "start", "dbus", "systemd-logind")
+    installed.write("/root/awake.yaml", SESSION.format(name="awake"))
+    command = installed.command(RIGD, "record", "--plain", "/root/awake.yaml")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as recording:
+        assert recording.stdout is not None
+        assert any("recording" in line for line in recording.stdout)
+        locks = installed.run("systemd-inhibit", "--list")
+        recording.terminate()
+        recording.communicate(timeout=60)
+    assert re.search(r"rigd +0 +root .*sleep:idle .*block", locks), locks
+    assert "rigd" not in installed.run("systemd-inhibit", "--list")
+    assert verdict(installed, "awake") == "complete"
 
 
 def test_bad_settings_fail_at_once_and_are_said(installed: Machine) -> None:

@@ -78,6 +78,12 @@ def test_signs_of_life_come_in_time(place: tuple[str, str], listener: Listener) 
     assert listener.heard() == []
 
 
+def test_children_hear_nothing_of_the_manager(place: tuple[str, str]) -> None:
+    environment = {"NOTIFY_SOCKET": place[0], "WATCHDOG_USEC": "1", "HOME": "/"}
+    with closing(ServiceManager(environment)):
+        assert environment == {"HOME": "/"}
+
+
 def test_long_words_are_cut(place: tuple[str, str], listener: Listener) -> None:
     with closing(ServiceManager({"NOTIFY_SOCKET": place[0]})) as manager:
         manager.status("x" * 5000)
