@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from rigd.streams.block import NO_TIME, StreamFormat
 from rigd.streams.ledger import LostInterval
-from rigd.streams.stream_file import StreamFile, device_seconds
+from rigd.streams.stream_file import StoredChunk, StreamFile, device_seconds
 from rigd.streams.stream_layout import StreamLayout, stream_layout
 from rigd.streams.wire import RECORD
 from tests.support.stream_files import make_stream_file
@@ -153,6 +153,25 @@ def test_gzip_chunks_are_what_hdf5_itself_would_have_written(tmp_path: Path) -> 
         expected = reference["d"].id.read_direct_chunk((0, 0))
     with h5py.File(path) as reader:
         assert reader["acquisition/s/data"].id.read_direct_chunk((0, 0)) == expected
+
+
+def test_a_chunk_that_is_not_at_the_end_is_found_by_the_index(tmp_path: Path) -> None:
+    """As a rule it lies in what the file has grown by; HDF5 may put it elsewhere."""
+    layout = stream_layout("s", FORMATS["channels"], chunk=(16,), compression="gzip")
+    path, file = opened(tmp_path, layout, FORMATS["channels"])
+    growing = file.datasets[0]
+    noted: list[StoredChunk] = []
+    growing._stored = noted.append
+    data = rows_of(FORMATS["channels"], 32).tobytes()
+    growing.append(data)
+    first, second = noted
+    end = path.stat().st_size
+    assert first.offset + first.size < end
+    place = (0,) * (1 + len(FORMATS["channels"].shape))
+    assert growing._find(place, first.size, first.digest, end) == first.offset
+    with pytest.raises(OSError, match="is not there"):
+        growing._find(place, first.size, first.digest + 1, end)
+    file.close()
 
 
 def test_a_file_of_another_layout_is_refused(tmp_path: Path) -> None:
