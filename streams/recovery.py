@@ -41,6 +41,7 @@ from rigd.streams.journal_file import (
 from rigd.streams.journal_state import JournalState, read_state
 from rigd.streams.journaled_rows import JournaledRows, Rows
 from rigd.streams.ledger import ENDED_WITH_REASON, LostInterval
+from rigd.streams.room import StreamRoom
 from rigd.streams.skeleton import find_change
 from rigd.streams.standing import Standing
 from rigd.streams.stream_layout import StreamLayout
@@ -278,7 +279,8 @@ def _build(
         )
         if recovered.missing:
             _refuse_missing_files(stream_file, source, recovered.missing)
-        _refuse_without_room(stream_file)
+        most = _most_bytes(layout, state, plan.limits)
+        _refuse_without_room(stream_file, most)
         ready = recovered_path(stream_file)
         try:
             _write(ready, layout, stream_format, state, source, plan, recovered)
@@ -311,10 +313,18 @@ def _refuse_missing_files(
         )
 
 
-def _refuse_without_room(stream_file: Path) -> None:
-    """Fill no disk with half a file: what is there bounds what is to be written."""
+def _most_bytes(layout: StreamLayout, state: JournalState, limits: Rows) -> int:
+    """Bound the size of the new pair, if compression saves nothing."""
+    room = StreamRoom(layout)
+    rows, blocks = limits[0], limits[layout.datasets.index(layout.blocks)]
+    beside = room.extents(rows) + room.journal_end + room.data_end
+    return room.data(rows, blocks) + beside + 3 * len(state.skeleton)
+
+
+def _refuse_without_room(stream_file: Path, most: int) -> None:
+    """Fill no disk with half a file; the new pair is no larger than what was found."""
     found = (stream_file, *_parts(stream_file), journal_path(stream_file))
-    needed = sum(path.stat().st_size for path in found if path.exists())
+    needed = min(most, sum(path.stat().st_size for path in found if path.exists()))
     free = shutil.disk_usage(stream_file.parent).free
     if needed > free:
         raise RecoveryError(
