@@ -21,7 +21,7 @@ BENCH ?=
 CLOCK ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check tests systemd faults clock-bench format bench clean
+.PHONY: help demo test check tests systemd faults clock-bench clock-sessions format bench clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -59,6 +59,9 @@ faults: $(READY) ## Break things in large numbers and show what survives
 
 clock-bench: $(READY) ## Measure how well clocks are aligned, beside published rules
 	$(BIN)/python -m tests.clock $(CLOCK)
+
+clock-sessions: $(READY) ## Record with real processes and compare times with the truth
+	$(BIN)/python -m tests.clock_sessions $(CLOCK)
 
 format: $(READY) ## Format the code and mend what can be mended without thought
 	$(BIN)/ruff format .
