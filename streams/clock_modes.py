@@ -202,11 +202,19 @@ def _edges_of(task: Task) -> Edges:
 
 
 def _too_few(task: Task, count: int) -> str:
-    if task.evidence.edges is None:
+    edges = task.evidence.edges
+    if edges is None:
         return "it has no sync line"
-    if count == 0:
+    if len(edges) == 0:
         return "its sync line shows no pulse: is the cable plugged in?"
-    return f"its sync line shows {count} pulses; {LEAST_PAIRS} or more are needed"
+    mine = task.domain.part_of(edges.x, edges.epoch) == task.number
+    seen = int(np.sum(mine))
+    if seen < LEAST_PAIRS:
+        return f"its sync line shows {seen} pulses; {LEAST_PAIRS} or more are needed"
+    return (
+        f"of the {seen} pulses on its sync line all but {count} come right after the "
+        "one before: the line bounces, or carries something else"
+    )
 
 
 def _statistics(

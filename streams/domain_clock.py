@@ -93,10 +93,8 @@ def read_domain(evidence: ClockEvidence, start_ns: int) -> DomainClock:
     anchors, warnings = _usable(evidence.anchors, start_ns)
     if len(anchors) == 0:
         return DomainClock(evidence, (), (*warnings, "it has no host stamps at all"))
-    stretches, notes = find_stretches(
-        anchors, transfer=evidence.transfer, counts=evidence.counts
-    )
-    clocks, more = _clocks(stretches)
+    found = find_stretches(anchors, transfer=evidence.transfer, counts=evidence.counts)
+    clocks, more = _clocks(found.stretches)
     latency = evidence.settings.latency or 0.0
     parts = tuple(
         Part(
@@ -105,9 +103,11 @@ def read_domain(evidence: ClockEvidence, start_ns: int) -> DomainClock:
             (stretch.host_origin - start_ns) / 1e9 - latency,
             is_nominal,
         )
-        for stretch, (clock, is_nominal) in zip(stretches, clocks, strict=True)
+        for stretch, (clock, is_nominal) in zip(found.stretches, clocks, strict=True)
     )
-    return DomainClock(evidence, parts, (*warnings, *notes, *more))
+    return DomainClock(
+        evidence, parts, (*warnings, *found.warnings, *more), found.goes_back
+    )
 
 
 def _usable(anchors: Anchors, start_ns: int) -> tuple[Anchors, list[str]]:

@@ -7,6 +7,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 from rigd.streams.clock_map import Floats
 from rigd.streams.windows import window_minima, window_width
 
+LEAST_WINDOWS = 6
+"""With fewer windows than this no stamp can be called early."""
+
 EARLY = 30e-6
 """Stamps this much below their neighbours' floor, s, and more than its scatter, are
 impossible."""
@@ -22,12 +25,12 @@ def plausible(x: Floats, delay: Floats) -> npt.NDArray[np.bool_]:
     everything = np.ones(len(x), bool)
     low = window_minima(x, delay, window_width(x))
     at, floor = x[low], delay[low]
+    if len(at) < LEAST_WINDOWS:
+        return everything
     lag = int(np.clip(len(at) // 4, 1, 30))
     slope = np.median((floor[lag:] - floor[:-lag]) / (at[lag:] - at[:-lag]))
     flat = floor - slope * at
     width = min(61, (len(flat) // 2) * 2 - 1)
-    if width < 5:
-        return everything
     around = sliding_window_view(np.pad(flat, width // 2, mode="edge"), width)
     fourth = np.partition(around, 3, axis=1)[:, 3]
     scatter = np.maximum(np.median(np.median(around, 1) - fourth), 5e-6)

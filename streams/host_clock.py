@@ -77,8 +77,10 @@ def fit_host_clock(part: Stretch) -> HostClock:
     low = low[np.concatenate([[True], np.diff(x[low]) > 1e-3])]
     at, rest_at = x[low], rest[low]
     floor, excess = _floor(at, rest_at)
-    wander = widest_gap(x, rest - np.interp(x, at, floor), excess) + excess
-    host = at + intercept + skew * at + floor
+    late = rest - np.interp(x, at, floor)
+    wander = widest_gap(x, late, 3 * float(np.sqrt(excess / SKEW_WALK))) + excess
+    unseen = widest_gap(x, late, np.inf) / 2
+    host = at + intercept + skew * at + floor - unseen
     return HostClock(at, host, wander, skew, True, low)
 
 
@@ -148,20 +150,27 @@ def _is_above(x: Floats, r: Floats, a: int, b: int, c: int) -> bool:
     return bool(turn <= 0)
 
 
-def widest_gap(x: Floats, late: Floats, excess: float) -> float:
+def widest_gap(x: Floats, late: Floats, width: float) -> float:
     """Find the largest gap among the smallest latenesses of any while, s.
 
     A host that asks in a rhythm of its own sees a device that is in step with it only
-    at certain latenesses; then the floor lies between two of them, not below all. A
-    while is as long as the floor can lean on what was before and after.
+    at certain latenesses, for as long as they stay in step. Then the true floor lies
+    anywhere between the lowest of them and the next one that would be below.
+
+    Args:
+        x: Device time, s, ascending from 0.
+        late: Lateness above the floor, s.
+        width: Length of a while, s: as long as the floor leans on what was before and
+            after, or infinite.
+
     """
     last = float(x[-1])
-    width = min(3 * float(np.sqrt(excess / SKEW_WALK)), last / 2)
+    width = min(width, last + 1e-9)
     widest = 0.0
-    for start in np.arange(0.0, last - width / 2, width / 2):
+    for start in np.arange(0.0, max(last - width / 2, 1e-9), width / 2):
         first, stop = np.searchsorted(x, [start, start + width])
         part = late[first:stop]
-        if len(part) >= 16:
+        if len(part) >= 2 * LOWEST_PART:
             count = len(part) // LOWEST_PART
             lowest = np.sort(np.partition(part, count)[: count + 1])
             widest = max(widest, float(np.max(np.diff(lowest))))

@@ -104,9 +104,23 @@ class Loss:
     uncertainty: float
 
 
-def find_stretches(
-    anchors: Anchors, *, transfer: float, counts: bool
-) -> tuple[list[Stretch], list[str]]:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """All stretches of a domain.
+
+    Attributes:
+        stretches: In order.
+        warnings: What was wrong with the stamps, in full sentences.
+        goes_back: The device's clock went back without saying that it started anew.
+
+    """
+
+    stretches: list[Stretch]
+    warnings: list[str]
+    goes_back: bool
+
+
+def find_stretches(anchors: Anchors, *, transfer: float, counts: bool) -> Found:
     """Split the anchors of a domain, in order of epoch and host time.
 
     Args:
@@ -114,17 +128,16 @@ def find_stretches(
         transfer: Usual time of samples in one block, s.
         counts: Whether samples can be lost without the axis noticing.
 
-    Returns:
-        The stretches in order, and warnings in full sentences.
-
     """
     stretches: list[Stretch] = []
     warnings: list[str] = []
     count = 0
+    goes_back = False
     for epoch in np.unique(anchors.epoch).tolist():
         mine = anchors.take(anchors.epoch == epoch)
         ahead, notes = _without_going_back(mine, transfer)
         warnings += notes
+        goes_back |= bool(notes)
         for first, stop in _jumps(ahead):
             part = _stretch(ahead.take(np.arange(first, stop)))
             if first:
@@ -142,7 +155,7 @@ def find_stretches(
             f"{count} of {len(anchors)} host stamps are impossibly early and were left "
             "out"
         )
-    return stretches, warnings
+    return Found(stretches, warnings, goes_back)
 
 
 def _without_early(part: Stretch) -> tuple[Stretch, int]:
@@ -162,12 +175,12 @@ def _without_going_back(anchors: Anchors, transfer: float) -> tuple[Anchors, lis
     if not back.any():
         return anchors, []
     first = int(np.flatnonzero(back)[0])
-    span = (anchors.host_ns[-1] - anchors.host_ns[first]) / 1e9
+    by = (highest[first] - anchors.x[first]) / 1e9
+    after = (anchors.host_ns[first] - anchors.host_ns[0]) / 1e9
     return anchors.take(~back), [
-        f"the device's clock goes back by {(highest[first] - anchors.x[first]) / 1e9:g}"
-        f" s after {(anchors.host_ns[first] - anchors.host_ns[0]) / 1e9:.1f} s without "
-        f"saying that it started anew; its readings in the {span:.1f} s from there on "
-        "are used only where they are ahead of all earlier ones"
+        f"the device's clock goes back by {by:.1f} s after {after:.1f} s without "
+        "saying that it started anew; its readings from there on are used only where "
+        "they are ahead of all earlier ones"
     ]
 
 
