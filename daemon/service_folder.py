@@ -11,7 +11,7 @@ CONTROL, EVENTS = "control.sock", "events.sock"
 """Names of the two socket files: requests, and what is published."""
 
 OF_SYSTEM = Path("/run/rigd/_main")
-"""Runtime directory of the unit `rigd.service`."""
+"""Runtime directory of the unit `rigd.service`; a person's own has it likewise."""
 
 VARIABLE = "RIGD_RUNTIME_DIRECTORY"
 """Environment variable that names the folder, for the service and its clients."""
@@ -55,7 +55,10 @@ def find_service(environment: Mapping[str, str], wanted: Path | None = None) -> 
     The first in which there is a control socket; without any the first of all, so that
     a message can name it.
     """
-    places = [wanted] if wanted else [*_candidates(environment), OF_SYSTEM]
+    of_user = environment.get("XDG_RUNTIME_DIR", "")
+    of_units = [Path(of_user) / "rigd" / "_main"] if of_user else []
+    places = [*_candidates(environment), *of_units, OF_SYSTEM]
+    places = [wanted] if wanted else places
     found = (place for place in places if (place / CONTROL).exists())
     return next(found, places[0])
 

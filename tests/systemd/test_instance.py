@@ -161,12 +161,12 @@ def test_the_machine_stays_awake_while_a_session_records(installed: Machine) -> 
     """As root, who needs no leave: there is no polkit on this machine to give it."""
     installed.run("systemctl", "start", "dbus", "systemd-logind")
     installed.write("/root/awake.yaml", SESSION.format(name="awake"))
-    command = installed.command(RIGD, "record", "--plain", "/root/awake.yaml")
+    record = (RIGD, "record", "--plain", "--duration", "5 s", "/root/awake.yaml")
+    command = installed.command(*record)
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as recording:
         assert recording.stdout is not None
         assert any("recording" in line for line in recording.stdout)
         locks = installed.run("systemd-inhibit", "--list")
-        recording.terminate()
         recording.communicate(timeout=60)
     assert re.search(r"rigd +0 +root .*sleep:idle .*block", locks), locks
     assert "rigd" not in installed.run("systemd-inhibit", "--list")
