@@ -111,7 +111,7 @@ class Journal:
 
         """
         self.sync()
-        os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        self._guarded(os.posix_fadvise, 0, 0, os.POSIX_FADV_DONTNEED)
 
     def records(self) -> Iterator["Found | Damage"]:
         """Yield all records that stand there, see `scan`.

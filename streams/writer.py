@@ -230,11 +230,14 @@ class Appender:
 
 
 def printable(text: bytes) -> str:
-    """Read UTF-8; what can't be shown, or stored in HDF5 (NUL), becomes a mark."""
-    shown = text.decode(errors="replace")
-    return "".join(
-        one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in shown
-    )
+    """Read UTF-8 as one line; what can't be shown, or stored in HDF5, is a mark."""
+    return "".join(map(_shown, text.decode(errors="replace")))
+
+
+def _shown(one: str) -> str:
+    if one.isprintable():
+        return one
+    return " " if one.isspace() else "\N{REPLACEMENT CHARACTER}"
 
 
 def record_rows(record: bytes) -> int:

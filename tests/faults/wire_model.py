@@ -144,7 +144,9 @@ class WireModel:
         first, rows, epoch = place(header)
         if kind == END:
             text = body.decode(errors="replace")
-            self.end = "".join(c if c.isprintable() else "\ufffd" for c in text)
+            self.end = "".join(
+                c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in text
+            )
         elif kind == CLOCK:
             self.clocks.append(body)
         elif kind == LOST:
