@@ -24,6 +24,7 @@ from rigd.streams.sampling import (
     Irregular,
     Regular,
     Schedule,
+    derived_seed,
     irregular,
     uniform,
 )
@@ -400,6 +401,12 @@ class SyncPulses(Model):
     """Interval of regular pulses, 10 ms or more; default: random intervals of 100 to
     1900 ms, which can't be confused with each other."""
 
+    missing: float = Field(default=0.0, ge=0, le=1)
+    """Part of the pulses that a device does not see, each another; default 0."""
+    extra: float = Field(default=0.0, ge=0, le=1)
+    """Pulses that a device sees though there are none, as a part of the true ones;
+    default 0."""
+
     @model_validator(mode="after")
     def _period_is_long_enough(self) -> "SyncPulses":
         if self.period is not None and self.period < 0.01:
@@ -421,9 +428,22 @@ class SyncPulses(Model):
             return slots * self.slot_ns
         return irregular(self.seed, slots, self.slot_ns)
 
-    def levels(self, true_ns: Integers) -> npt.NDArray[np.bool_]:
-        """Say at which of the true times the line is high."""
-        since = true_ns - self._onsets(true_ns // self.slot_ns)
+    def levels(self, true_ns: Integers, device: int = 0) -> npt.NDArray[np.bool_]:
+        """Say at which of the true times the line is high.
+
+        `device` is the seed of what only this device does not see, or sees alone.
+        """
+        slots = true_ns // self.slot_ns
+        high = self._is_high(true_ns - self._onsets(slots))
+        if self.missing:
+            high &= uniform(derived_seed(device, "missing"), slots) >= self.missing
+        if self.extra:
+            seed = derived_seed(device, "extra")
+            own = self._is_high(true_ns - irregular(seed, slots, self.slot_ns))
+            high |= own & (uniform(seed + 1, slots) < self.extra)
+        return high
+
+    def _is_high(self, since: Integers) -> npt.NDArray[np.bool_]:
         return (since >= 0) & (since < self.width_ns)
 
     def onsets(self, begin_ns: int, end_ns: int) -> Integers:

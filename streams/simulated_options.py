@@ -22,12 +22,15 @@ class ClockOptions(Model):
 
 
 class Fault(Model):
-    """Something that goes wrong: one of `lose`, `silent`, `restart` or `die`."""
+    """What goes wrong: one of `lose`, `slip`, `silent`, `restart` or `die`."""
 
     at: Seconds
     """When, in seconds since the device started, on its own clock."""
     lose: Seconds | None = None
     """The device loses its samples for this long; they count, but never come."""
+    slip: Seconds | None = None
+    """The device loses its samples for this long and does not notice: neither its
+    counter nor its clock go on meanwhile."""
     silent: Seconds | None = None
     """The device delivers nothing for this long, then all that it has kept."""
     restart: bool = False
@@ -39,6 +42,7 @@ class Fault(Model):
     def _is_one_thing(self) -> "Fault":
         given = {
             "lose": bool(self.lose),
+            "slip": bool(self.slip),
             "silent": bool(self.silent),
             "restart": self.restart,
             "die": self.die,
@@ -54,7 +58,7 @@ class Fault(Model):
     @property
     def end(self) -> float:
         """When it is over, in seconds since the device started."""
-        return self.at + (self.lose or self.silent or 0.0)
+        return self.at + (self.lose or self.slip or self.silent or 0.0)
 
 
 class SimulatedOptions(Model):

@@ -18,8 +18,10 @@ class Phase:
     Attributes:
         begin, end: Run time [begin, end) in ns.
         epoch: Number of times that the counters have started anew.
-        counter_start: Run time at which they last did.
+        counter_start: Run time at which they last did, or would have done if the device
+            had noticed all that it lost.
         lost: The samples of this stretch never come.
+        unnoticed: The device does not count them either.
 
     """
 
@@ -28,6 +30,7 @@ class Phase:
     epoch: int = 0
     counter_start: int = 0
     lost: bool = False
+    unnoticed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,10 @@ def _phases(faults: Sequence[Fault], end: int) -> list[Phase]:
             phases.append(Phase(begin, at, epoch, counter_start))
             phases.append(Phase(at, over, epoch, counter_start, lost=True))
             begin = over
+        elif fault.slip:
+            phases.append(Phase(begin, at, epoch, counter_start))
+            phases.append(Phase(at, over, epoch, counter_start, unnoticed=True))
+            counter_start, begin = counter_start + over - at, over
         elif fault.restart and at < end:
             phases.append(Phase(begin, at, epoch, counter_start))
             epoch, counter_start, begin = epoch + 1, at, at

@@ -17,7 +17,7 @@ from rigd.config.base import Model
 from rigd.streams.block import Block, Ended, Item, Items, Lost, StreamFormat
 from rigd.streams.driver import DeviceError
 from rigd.streams.sampling import Integers, derived_seed
-from rigd.streams.signals import Digital
+from rigd.streams.signals import Digital, Signal
 from rigd.streams.simulated_clock import SimulatedClock
 from rigd.streams.simulated_options import SimulatedOptions, SimulatedStreamOptions
 from rigd.streams.simulated_timeline import Phase, plan
@@ -128,8 +128,10 @@ class SimulatedDriver:
         signal = self._signals[stream]
         rows = signal.rows(first, count)
         if isinstance(signal, Digital) and signal.sync is not None:
-            times = signal.schedule.times(first, count) + self._counter_start(epoch)
-            high = signal.sync.levels(self._started(stream).true_times(times))
+            times = signal.schedule.times(first, count)
+            times += self._counter_start(signal, epoch, first)
+            true_ns = self._started(stream).true_times(times)
+            high = signal.sync.levels(true_ns, signal.seed)
             rows |= high.astype(np.uint8) << np.uint8(signal.sync.line)
         return rows
 
@@ -138,9 +140,16 @@ class SimulatedDriver:
         times = self._signals[stream].schedule.times(first, count)
         return times + round(self._options.clock.offset * 1e9)
 
-    def _counter_start(self, epoch: int) -> int:
-        phases = self._timeline.phases
-        return next(phase.counter_start for phase in phases if phase.epoch == epoch)
+    def _counter_start(self, signal: Signal, epoch: int, first: int) -> int:
+        """Run time at which the counter was 0, for the samples from `first` on."""
+        phases = [p for p in self._timeline.phases if p.epoch == epoch]
+        begun = [
+            phase.counter_start
+            for phase in phases
+            if signal.schedule.count_before(phase.begin - phase.counter_start) <= first
+            and not phase.unnoticed
+        ]
+        return begun[-1] if begun else phases[0].counter_start
 
     def _started(self, stream: str) -> SimulatedClock:
         if self._clock is None:
@@ -216,6 +225,8 @@ class SimulatedDriver:
         """Blocks, or the loss, of one stream in a span of run time."""
         schedule = self._signals[name].schedule
         first, end = (schedule.count_before(t - phase.counter_start) for t in span)
+        if phase.unnoticed:
+            return
         if phase.lost and end > first:
             yield Lost(name, first, end - first, "device", phase.epoch)
         elif end > first:

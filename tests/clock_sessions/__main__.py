@@ -52,11 +52,12 @@ def table(results: list[Result]) -> str:
         errors = [result.error * 1e6 for result in mine]
         modes = ",".join(sorted({result.mode for result in mine}))
         grades = "".join(sorted({result.grade for result in mine}))
+        losses = "".join(f", {n} silent" for n in {r.silent_losses for r in mine} if n)
         held = sum(result.within >= 0.997 for result in mine)
         lines.append(
             f"{cell.name:14} {cell.rate:6.0f} {modes:22} {grades:>6} {len(mine):4} "
             f"{np.median(errors):8.1f} {max(errors):8.1f} {cell.limit * 1e6:8.0f}  "
-            f"holds in {held}"
+            f"holds in {held}{losses}"
         )
     return "\n".join(lines)
 

@@ -20,6 +20,7 @@ class Cell:
         jitter: Mean of the random delay of its transfers, s.
         block: Length of a transfer, s.
         faults: What goes wrong with it.
+        bad_edges: Part of the pulses that it does not see, and that it sees alone.
 
     """
 
@@ -30,6 +31,7 @@ class Cell:
     jitter: float = 2e-4
     block: float = 0.01
     faults: list[dict[str, Any]] = field(default_factory=list)
+    bad_edges: float = 0.01
 
     @property
     def stream(self) -> str:
@@ -46,7 +48,12 @@ class Cell:
         line = {
             "signal": "digital",
             "rate": self.rate,
-            "sync": {"line": 0, "seed": PULSES_SEED},
+            "sync": {
+                "line": 0,
+                "seed": PULSES_SEED,
+                "missing": self.bad_edges,
+                "extra": self.bad_edges,
+            },
         }
         options = {
             "seed": seed, "clock": clock, "block": self.block, "faults": self.faults,
@@ -60,26 +67,32 @@ class Cell:
 
 RESTART = [{"at": 14, "restart": True}]
 GAP = [{"at": 12, "lose": 5}]
+SLIP = [{"at": 20, "slip": 0.01}]
 
 CELLS = (
     Cell("reference", 30_000, 33e-6, jitter=1e-4),
     Cell("probe", 30_000, 33e-6),
     Cell("probe_gap", 30_000, 33e-6, faults=GAP),
     Cell("probe_restart", 30_000, 33e-6, faults=RESTART),
+    Cell("probe_slip", 30_000, 33e-6, faults=SLIP),
     Cell("box", 1000, 5e-4, jitter=1e-3),
     Cell("camera", 30, 1e-3, jitter=5e-4, block=0.0334),
     Cell("host_usb", 30_000, 1e-4, uses_line=False),
     Cell("host_gap", 30_000, 1e-4, uses_line=False, faults=GAP),
+    Cell("host_slip", 30_000, 1e-4, uses_line=False, faults=SLIP),
     Cell("host_serial", 1000, 1e-3, uses_line=False, jitter=3e-3),
     Cell("host_wireless", 50, 2e-3, uses_line=False, jitter=12e-3, block=0.02),
 )
 
 
 def clocks() -> dict[str, Any]:
-    """Settings of the section `clocks:`; simulated devices have no least latency."""
+    """Settings of the section `clocks:`.
+
+    A transfer comes as soon as the time of its last sample is over, not at its begin.
+    """
     devices: dict[str, Any] = {}
     for cell in CELLS:
-        devices[cell.name] = {"latency": 0, "mode": "auto"}
+        devices[cell.name] = {"latency": 1 / cell.rate}
         if cell.uses_line:
             devices[cell.name]["sync"] = {"stream": cell.stream, "line": 0}
     return {"devices": devices}

@@ -222,6 +222,23 @@ def test_random_sync_pulses_come_every_100_to_1900_ms(seed: int) -> None:
     assert intervals.std() > 200
 
 
+def test_some_pulses_are_missing_and_some_are_extra() -> None:
+    times = np.arange(0, 600 * 10**9, 10**7)
+
+    def rises(sync: SyncPulses, device: int) -> set[int]:
+        levels = sync.levels(times, device)
+        return set(times[1:][levels[1:] & ~levels[:-1]].tolist())
+
+    true = rises(SyncPulses(), 1)
+    lossy = SyncPulses(missing=0.1, extra=0.1)
+    one, other = rises(lossy, 1), rises(lossy, 2)
+    assert len(true) == pytest.approx(600, abs=2)
+    assert len(true - one) == pytest.approx(60, abs=30)
+    assert len(one - true) == pytest.approx(60, abs=30)
+    assert one != other
+    assert rises(lossy, 1) == one
+
+
 @pytest.mark.parametrize("sync", [SyncPulses(), SyncPulses(period=0.2)])
 def test_sync_levels_agree_with_the_onsets(sync: SyncPulses) -> None:
     begin = 123_456_789 * 10**6

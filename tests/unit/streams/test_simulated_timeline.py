@@ -50,6 +50,15 @@ def test_faults_after_the_end_are_left_out() -> None:
     assert timeline == Timeline((Phase(0, S), Phase(S, 2 * S, lost=True)))
 
 
+def test_a_slip_moves_the_counter() -> None:
+    timeline = planned(6, {"at": 2, "slip": 1})
+    assert timeline.phases == (
+        Phase(0, 2 * S),
+        Phase(2 * S, 3 * S, unnoticed=True),
+        Phase(3 * S, 6 * S, counter_start=S),
+    )
+
+
 def test_death_ends_it() -> None:
     assert planned(None, {"at": 1, "die": True}) == Timeline((Phase(0, S),), dies_at=S)
 
