@@ -1,8 +1,9 @@
 """The clock of a simulated device: how it runs against the host's. No clock is read.
 
 True time is the host's CLOCK_MONOTONIC. A device has run for `(true time - start) *
-(1 + drift)` by its own oscillator: its run time. What its clock shows is `offset` plus
-the run time since its counter started, so a restart sets it back.
+(1 + drift)` by its own oscillator, plus what a slow wandering of its speed adds: its
+run time. What its clock shows is `offset` plus the run time since its counter started,
+so a restart sets it back.
 """
 
 import math
@@ -10,7 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rigd.streams.sampling import Integers, uniform
+from rigd.streams.sampling import Floats, Integers, uniform
+
+TAIL_NS = (50e6, 200e6)
+"""A transfer that is late is late by this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,11 @@ class SimulatedClock:
         drift_ppm: How much faster than true time it runs, parts per million.
         jitter_ns: Mean of the exponentially distributed delay of a transfer.
         seed: Seed of the delays.
+        wander_ppm: Amplitude of a slow sine of the speed, parts per million.
+        wander_period_ns: Period of this sine.
+        latency_ns: Least time of a transfer.
+        poll_ns: The host asks in this rhythm; 0: transfers come at once.
+        late: Part of the transfers that come `TAIL_NS` late.
 
     """
 
@@ -31,27 +40,51 @@ class SimulatedClock:
     drift_ppm: float = 0.0
     jitter_ns: float = 0.0
     seed: int = 0
+    wander_ppm: float = 0.0
+    wander_period_ns: float = 600e9
+    latency_ns: int = 0
+    poll_ns: int = 0
+    late: float = 0.0
 
     @property
     def speed(self) -> float:
         """Seconds of run time in one true second."""
         return 1 + self.drift_ppm * 1e-6
 
+    def _wandered(self, since: Floats) -> Floats:
+        """Run time that the wandering has added since the start, ns."""
+        turn = 2 * np.pi / self.wander_period_ns
+        return self.wander_ppm * 1e-6 / turn * (1 - np.cos(turn * since))
+
     def run_ns(self, true_ns: int) -> int:
         """Run time at a true time."""
-        return round((true_ns - self.start_ns) * self.speed)
+        since = true_ns - self.start_ns
+        wandered = float(self._wandered(np.array([float(since)]))[0])
+        return round(since * self.speed + wandered)
 
     def true_ns(self, run_ns: int) -> int:
         """True time at a run time."""
-        return self.start_ns + round(run_ns / self.speed)
+        return int(self.true_times(np.array([run_ns], np.int64))[0])
 
     def true_times(self, run_ns: Integers) -> Integers:
         """True times at many run times."""
-        return self.start_ns + np.rint(run_ns / self.speed).astype(np.int64)
+        since = run_ns / self.speed
+        if self.wander_ppm:
+            for _ in range(3):
+                since = (run_ns - self._wandered(since)) / self.speed
+        return self.start_ns + np.rint(since).astype(np.int64)
 
     def delay_ns(self, transfer: int) -> int:
-        """How much later than its last sample a transfer arrives."""
-        if self.jitter_ns == 0:
-            return 0
-        chance = uniform(self.seed, np.array([transfer]))[0]
-        return round(-math.log1p(-chance) * self.jitter_ns)
+        """How much later than its last sample a transfer is ready for the host."""
+        chance = uniform(self.seed, 3 * transfer + np.arange(3))
+        delay = self.latency_ns - math.log1p(-chance[0]) * self.jitter_ns
+        if chance[1] < self.late:
+            delay += TAIL_NS[0] + chance[2] * (TAIL_NS[1] - TAIL_NS[0])
+        return round(delay)
+
+    def arrival_ns(self, ready_ns: int, transfer: int) -> int:
+        """True time at which a transfer that is complete at `ready_ns` arrives."""
+        there = ready_ns + self.delay_ns(transfer)
+        if self.poll_ns == 0:
+            return there
+        return -(-there // self.poll_ns) * self.poll_ns

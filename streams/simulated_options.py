@@ -17,8 +17,20 @@ class ClockOptions(Model):
     """What it shows when the device starts; default 0 s."""
     drift_ppm: float = Field(default=0.0, ge=-1e5, le=1e5, allow_inf_nan=False)
     """How much faster than the host's it runs, in parts per million; default 0."""
+    wander_ppm: float = Field(default=0.0, ge=0, le=1e3, allow_inf_nan=False)
+    """How far its speed goes up and down as with the temperature of a room, in parts
+    per million; default 0."""
+    wander_period: Seconds = Field(default=600.0, ge=1)
+    """Time in which its speed goes up and down once; default 10 min."""
+    latency: Seconds = 0.0
+    """Least time of each transfer to the host; default 0 s."""
     jitter: Seconds = 0.0
     """Mean of the random (exponential) delay of each transfer; default 0 s."""
+    poll: Seconds = Field(default=0.0, le=1)
+    """The host asks the device in this rhythm, as by USB (125 us), by serial adapters
+    (16 ms) or by radio (7.5 ms); default 0 s: transfers come at once."""
+    late: float = Field(default=0.0, ge=0, le=0.5)
+    """Part of the transfers that come 50 to 200 ms late; default 0."""
 
 
 class Fault(Model):

@@ -77,6 +77,11 @@ class SimulatedDriver:
             drift_ppm=clock.drift_ppm,
             jitter_ns=clock.jitter * 1e9,
             seed=derived_seed(self._options.seed, "jitter"),
+            wander_ppm=clock.wander_ppm,
+            wander_period_ns=clock.wander_period * 1e9,
+            latency_ns=round(clock.latency * 1e9),
+            poll_ns=round(clock.poll * 1e9),
+            late=clock.late,
         )
         self._phases = list(self._timeline.phases)
         self._done = self._batch = 0
@@ -188,8 +193,8 @@ class SimulatedDriver:
 
     def _due_ns(self, clock: SimulatedClock, end: int) -> int:
         """True time at which the transfer that ends at `end` arrives."""
-        delay = clock.delay_ns(end // self._block_ns)
-        return clock.true_ns(self._timeline.released(end)) + delay
+        ready = clock.true_ns(self._timeline.released(end))
+        return clock.arrival_ns(ready, end // self._block_ns)
 
     def _latest_due(
         self, clock: SimulatedClock, ends: list[int], now_ns: int

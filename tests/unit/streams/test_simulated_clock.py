@@ -40,3 +40,43 @@ def test_jitter_is_the_mean_of_an_exponential_delay() -> None:
     assert delays.mean() == pytest.approx(1e6, rel=0.1)
     assert np.median(delays) == pytest.approx(np.log(2) * 1e6, rel=0.1)
     assert clock.delay_ns(17) == delays[17]
+
+
+@given(
+    drift=st.floats(-200, 200),
+    wander=st.floats(0, 100),
+    run_ns=st.integers(0, 10**13),
+)
+def test_a_wandering_clock_can_be_turned_round(
+    drift: float, wander: float, run_ns: int
+) -> None:
+    clock = SimulatedClock(START, drift_ppm=drift, wander_ppm=wander)
+    assert abs(clock.run_ns(clock.true_ns(run_ns)) - run_ns) <= 2
+
+
+def test_wandering_changes_the_speed_by_its_amplitude() -> None:
+    clock = SimulatedClock(START, wander_ppm=5, wander_period_ns=100e9)
+    run = np.array([clock.run_ns(START + n * 10**9) for n in range(200)])
+    ppm = (np.diff(run) / 1e9 - 1) * 1e6
+    assert ppm.max() == pytest.approx(5, rel=0.01)
+    assert ppm.min() == pytest.approx(-5, rel=0.01)
+
+
+def test_a_host_that_asks_in_a_rhythm_gets_transfers_in_it() -> None:
+    clock = SimulatedClock(
+        START, jitter_ns=1e6, latency_ns=300_000, poll_ns=16_000_000, seed=1
+    )
+    ready = START + np.arange(200) * 1_000_000
+    arrival = np.array([clock.arrival_ns(int(r), n) for n, r in enumerate(ready)])
+    assert np.all(arrival % 16_000_000 == 0)
+    assert np.min(arrival - ready) >= 300_000
+    assert len(set(arrival.tolist())) < 20
+
+
+def test_some_transfers_are_late() -> None:
+    clock = SimulatedClock(START, late=0.1, seed=2)
+    delays = np.array([clock.delay_ns(n) for n in range(2000)])
+    late = delays > 0
+    assert late.mean() == pytest.approx(0.1, abs=0.03)
+    assert delays[late].min() >= 50e6
+    assert delays.max() <= 200e6
