@@ -8,7 +8,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -54,7 +54,8 @@ class _Process:
     seconds_after_opening: float = 0.0
     is_open: bool = False
     is_late: bool = False
-    lines: list[str] = field(default_factory=list)
+    report: str = ""
+    """What it printed last as JSON; empty if nothing."""
     ended: str | None = None
     """How it ended, in words; None: it runs."""
 
@@ -65,13 +66,8 @@ class _Process:
         elif isinstance(happening, Printed) and happening.line == OPENED:
             self.is_open = True
             self.answer_by = time.monotonic() + self.seconds_after_opening
-        elif isinstance(happening, Printed):
-            self.lines.append(happening.line)
-
-    @property
-    def last_line(self) -> str:
-        """What it printed last; empty if nothing."""
-        return self.lines[-1] if self.lines else ""
+        elif isinstance(happening, Printed) and happening.line.startswith("{"):
+            self.report = happening.line  # drivers print, too
 
 
 class Preflight:
@@ -180,7 +176,7 @@ class Preflight:
             error = f"hangs: it did not stop within {END_ALLOWANCE:g} s"
         else:
             try:
-                return TrialReport.model_validate_json(trial.last_line)
+                return TrialReport.model_validate_json(trial.report)
             except ValidationError:
                 error = f"died while it was tried: {trial.ended}"
         return TrialReport(device=name, error=error)
@@ -224,9 +220,7 @@ class Preflight:
     def _of_speed(self, needed: float) -> Finding:
         trial = self._trials[DISK]
         try:
-            return speed_finding(
-                WriteSpeed.model_validate_json(trial.last_line), needed
-            )
+            return speed_finding(WriteSpeed.model_validate_json(trial.report), needed)
         except ValidationError:
             why = f"it hangs for {DISK_LIMIT:g} s" if trial.is_late else trial.ended
             return Finding(
