@@ -227,8 +227,10 @@ class Service:
         if self._sessions:
             raise NotReloadedError(f"{', '.join(self._sessions)} runs")
         rig = load_rig(self._rig_file, self._catalogue)
-        if rig.data_root != self._rig.data_root or rig.control != self._rig.control:
-            raise NotReloadedError("`data_root` or `control` has changed: restart rigd")
+        fixed = ("data_root", "control", "metrics")
+        if changed := [n for n in fixed if getattr(rig, n) != getattr(self._rig, n)]:
+            named = ", ".join(f"`{name}`" for name in changed)
+            raise NotReloadedError(f"{named} has changed: restart rigd")
         return rig
 
     def _do_what_is_due(self) -> None:
