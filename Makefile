@@ -15,13 +15,15 @@ PYTEST ?=
 # Arguments for the fault bench, a share of its numbers, a seed and some of its benches:
 # make faults FAULTS='0.1 1 writers'
 FAULTS ?=
+# How long to soak: make soak SOAK=8h
+SOAK ?= 5 min
 # Arguments for the benchmarks: make bench BENCH=--quick
 BENCH ?=
 # Seeds of the clock bench, first seed, parts: make clock-bench CLOCK='5 0 slow'
 CLOCK ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check tests systemd faults clock-bench clock-sessions format bench clean
+.PHONY: help demo test check tests systemd faults clock-bench clock-sessions soak format bench clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -62,6 +64,9 @@ clock-bench: $(READY) ## Measure how well clocks are aligned, beside published r
 
 clock-sessions: $(READY) ## Record with real processes and compare times with the truth
 	$(BIN)/python -m tests.clock_sessions $(CLOCK)
+
+soak: $(READY) ## Run sessions through one service for long and see that it does not grow
+	$(BIN)/python -m tests.soak '$(SOAK)'
 
 format: $(READY) ## Format the code and mend what can be mended without thought
 	$(BIN)/ruff format .

@@ -450,6 +450,28 @@ def watch(runtime_directory: RuntimeDirectory = None, as_json: AsJson = False) -
     raise typer.Exit(remote.watch(runtime_directory, as_json=as_json))
 
 
+keys = typer.Typer(no_args_is_help=True, help="Make the keys for control by tcp.")
+app.add_typer(keys, name="keys")
+
+
+@keys.callback()
+def _keys() -> None:
+    pass
+
+
+@keys.command(epilog="Example: rigd keys new /etc/rigd/keys --client behaviour-pc")
+def new(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the keys.")],
+    client: Annotated[
+        str, typer.Option(metavar="NAME", help="Who may control the service by them.")
+    ] = "client",
+) -> None:
+    """Make CURVE keys for one more client, and for the service where it has none."""
+    from rigd.daemon import remote
+
+    raise typer.Exit(remote.new_keys(folder, client))
+
+
 def main() -> None:
     """Run the command line; the exit code is the answer."""
     app()

@@ -13,6 +13,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -28,6 +29,7 @@ from rigd.daemon.control_protocol import (
     Status,
     Stopped,
 )
+from rigd.daemon.curve_keys import key_pair, public_key
 from rigd.daemon.service_folder import CONTROL, EVENTS, find_service
 
 PATIENCE = 10.0
@@ -56,28 +58,75 @@ class RefusedError(Exception):
         self.faults = faults
 
 
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A service on another host.
+
+    Attributes:
+        endpoint: Its `control.tcp`, with its address: `tcp://rig1:5570`.
+        keys: Folder with `service.key` and the `.key_secret` of this client.
+        name: Name of this client.
+
+    """
+
+    endpoint: str
+    keys: Path
+    name: str
+
+    @property
+    def requests(self) -> str:
+        """Where it takes requests."""
+        return self.endpoint
+
+    @property
+    def news(self) -> str:
+        """Where it tells news: at the next port."""
+        place, _, port = self.endpoint.rpartition(":")
+        return f"{place}:{int(port) + 1}"
+
+
 class Client:
     """Talks to one service; not to be shared between threads."""
 
-    def __init__(self, runtime_directory: Path | None = None) -> None:
+    def __init__(
+        self, runtime_directory: Path | None = None, *, host: "Host | None" = None
+    ) -> None:
         """Connect.
 
         Args:
             runtime_directory: Where the sockets are; default: where a service of this
                 user, else that of the system, has them.
+            host: A service on another host, in place of one on this.
 
         Raises:
             NoServiceError: Nobody listens there, or not to this user.
+            KeysError: There are no keys for the other host.
 
         """
-        folder = find_service(os.environ, runtime_directory)
-        _check(folder / CONTROL)
-        self._events = f"ipc://{folder / EVENTS}"
+        self._host = host
+        if host is None:
+            folder = find_service(os.environ, runtime_directory)
+            _check(folder / CONTROL)
+            requests, self._news = (f"ipc://{folder / n}" for n in (CONTROL, EVENTS))
+        else:
+            requests, self._news = host.requests, host.news
         self._numbers = itertools.count(1)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._socket = self._context.socket(zmq.DEALER)
-        self._socket.linger = 0
-        self._socket.connect(f"ipc://{folder / CONTROL}")
+        self._socket = self._connected(zmq.DEALER, requests)
+
+    def _connected(self, kind: int, endpoint: str) -> "zmq.Socket[bytes]":
+        socket = self._context.socket(kind)
+        socket.linger = 0
+        if self._host is not None:
+            keys = key_pair(self._host.keys, self._host.name)
+            socket.curve_publickey, socket.curve_secretkey = keys.public, keys.secret
+            socket.curve_serverkey = public_key(self._host.keys)
+        socket.connect(endpoint)
+        return socket
+
+    def _now(self) -> int | None:
+        """CLOCK_MONOTONIC, where the service has the same."""
+        return time.monotonic_ns() if self._host is None else None
 
     def __enter__(self) -> "Client":
         return self
@@ -183,9 +232,7 @@ class Client:
             "request": "mark",
             "text": text,
             "session": session,
-            "monotonic_ns": time.monotonic_ns()
-            if monotonic_ns is None
-            else monotonic_ns,
+            "monotonic_ns": self._now() if monotonic_ns is None else monotonic_ns,
         }
         return Marked.model_validate(self._ask(request))
 
@@ -214,8 +261,7 @@ class Client:
 
         The first is where everything stands, as `status`.
         """
-        news = self._context.socket(zmq.SUB)
-        news.connect(self._events)
+        news = self._connected(zmq.SUB, self._news)
         news.subscribe(b"")
         yield "status", "", self.status().model_dump_json()
         while True:

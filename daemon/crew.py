@@ -23,7 +23,7 @@ from rigd.daemon.participants import (
 )
 from rigd.daemon.processes import Exited, Processes, Said
 from rigd.daemon.restart_policy import RestartPolicy
-from rigd.daemon.session_events import Audience, Level, Losses
+from rigd.daemon.session_events import Audience, Incident, Level, Losses, What
 from rigd.daemon.stream_record import StreamRecord
 from rigd.streams.block import StreamFormat
 from rigd.streams.continuity import EPOCHS_OF_A_RUN
@@ -45,6 +45,9 @@ from rigd.streams.messages import (
 START_ALLOWANCE = 5.0
 """Seconds for a source process to come up, before its device has to answer."""
 
+LISTENING = 2.0
+"""Seconds between two looks at the processes after which these were not listened to."""
+
 READY_LIMIT = 30.0
 """Seconds for a writer to come up and open its file."""
 
@@ -65,6 +68,7 @@ class Crew:
         self._policy = policy or RestartPolicy()
         self._ends: dict[str, Exited] = {}
         self._is_recording = False
+        self._looked = 0.0
         self.start_ns = 0
         """CLOCK_MONOTONIC at time 0 of the session, ns."""
 
@@ -177,6 +181,45 @@ class Crew:
                 participant.error = "did not come up in time"
                 life.up_by = now + START_ALLOWANCE
                 self._processes.kill(participant.name)
+
+    def _end_the_silent(self, now: float) -> None:
+        """Kill who has said nothing for too long; its end is then that of a death.
+
+        While nobody listened (the whole machine stood still, say) nobody was silent.
+        """
+        nobody_listened = now - self._looked > LISTENING
+        self._looked = now
+        for participant in self._everyone():
+            if nobody_listened or not self._must_speak(participant):
+                participant.heard_at = now
+            silent = now - participant.heard_at
+            if self._policy.is_dead(silent, allowed=participant.may_be_silent):
+                participant.error = f"it said nothing for {silent:.0f} s and was killed"
+                participant.heard_at = now
+                self._tell_incident(participant, "fell silent", participant.error)
+                self._processes.kill(participant.name)
+
+    def _must_speak(self, participant: Source | Writer) -> bool:
+        """Whether it should be at its work; who is to end has limits of its own."""
+        return (
+            self._is_recording
+            and participant.over_since is None
+            and not participant.finished
+            and participant.life.is_up
+            and participant.ladder.begun is None
+        )
+
+    def _tell_incident(
+        self, participant: Source | Writer, what: What, cause: str = ""
+    ) -> None:
+        self._audience.tell(
+            Incident(
+                process=participant.name,
+                what=what,
+                cause=cause,
+                streams=participant.streams,
+            )
+        )
 
     def _start_writer_again(self, writer: Writer, now: float) -> None:
         """Its journal tells it where it was; the source hears where that is."""
@@ -294,6 +337,7 @@ class Crew:
     def look_after(self, now: float) -> None:
         """Start again what has died; give the orders that are due to all who end."""
         self._start_again(now)
+        self._end_the_silent(now)
         for source in self.sources.values():
             if source.over_since is not None and not source.foreign:
                 self._begin_to_end_writers(source, now)
@@ -331,6 +375,7 @@ class Crew:
             self._audience.say(
                 "error", f"{participant.title} does not end and is terminated"
             )
+            self._tell_incident(participant, "was terminated", "it did not end")
             self._processes.terminate(name)
         else:
             self._processes.kill(name)
@@ -354,8 +399,10 @@ class Crew:
         """Note what a process said of itself."""
         kind, _, name = said.child.partition(":")
         if kind == "source" and name in self.sources:
+            self.sources[name].heard_at = now
             self._take_word_of_source(self.sources[name], said)
         elif kind == "writer" and name in self.writers:
+            self.writers[name].heard_at = now
             self._take_word_of_writer(self.writers[name], said, now)
 
     def _take_word_of_source(self, source: Source, said: Said) -> None:
@@ -395,6 +442,7 @@ class Crew:
         if source.life.up_by is not None:
             source.life.up_by = None
             self._audience.say("info", f"{source.title} samples again")
+            self._tell_incident(source, "is back")
 
     def _take_word_of_writer(self, writer: Writer, said: Said, now: float) -> None:
         event = said.event
@@ -416,8 +464,9 @@ class Crew:
         writer.ready = True
         if writer.life.up_by is None:
             return
-        writer.life.up_by = None
+        writer.life.up_by, writer.life.failed_starts = None, 0
         self._audience.say("info", f"{writer.title} goes on", writer.stream)
+        self._tell_incident(writer, "is back")
         source = self.sources[writer.device]
         is_to_end = source.foreign and source.ladder.begun is not None
         if is_to_end or writer.stop_reason:
@@ -464,20 +513,27 @@ class Crew:
         why = participant.error or end.cause
         life = participant.life
         life.deaths.append(now)
+        life.failed_starts += life.up_by is not None
         life.up_by = None
         if not self._may_start_again(participant):
             participant.over_since = now
             self._audience.say("error", f"{participant.title} has died: {why}")
+            self._tell_incident(participant, "given up", f"it has died: {why}")
             return
-        life.start_at = self._policy.next_start(life.deaths)
+        failed = life.failed_starts if isinstance(participant, Writer) else 0
+        if not self._policy.is_hopeless(failed):
+            life.start_at = self._policy.next_start(life.deaths)
         if life.start_at is None:
             participant.over_since = now
-            participant.error = self._policy.why_given_up()
+            participant.error = self._policy.why_given_up(failed)
             text = f"{participant.title}: {participant.error}; the last time: {why}"
             self._audience.say("error", text)
+            cause = f"{participant.error}; the last time: {why}"
+            self._tell_incident(participant, "given up", cause)
         else:
             text = f"{participant.title} has died and is started again: {why}"
             self._audience.say("warning", text)
+            self._tell_incident(participant, "died", why)
 
     def say_what_is_missing(self, seconds: float) -> None:
         """Name streams that deliver nothing `seconds` after the start, once each."""

@@ -26,6 +26,7 @@ from rigd.config.session import Session
 from rigd.daemon.clock_domains import SessionClocks
 from rigd.daemon.content import journaled_chunks
 from rigd.daemon.host_clock import HostClockReading, load_host_clock
+from rigd.daemon.incidents import given_up, read_incidents
 from rigd.daemon.manifest import (
     AlignmentEntry,
     DomainEntry,
@@ -107,6 +108,8 @@ def finalize(folder: Path, told: Told = _silent, *, sha256: bool = True) -> Mani
     before = _sealed_before(paths, findings)
     sealed = _seal_streams(paths, record, findings, before, told, sha256=sha256)
     faults = _faults_of_content(sealed, before)
+    incidents = read_incidents(paths.log)
+    findings = _with_given_up(findings, given_up(incidents))
     judgements = {
         name: _judge(name, findings, session.tolerance, faults.get(name, ()))
         for name in dict.fromkeys((*session.rig.streams, *record.streams))
@@ -119,7 +122,11 @@ def finalize(folder: Path, told: Told = _silent, *, sha256: bool = True) -> Mani
     manifest = _manifest(
         session, record, findings, judgements, judged, files
     ).model_copy(
-        update={"revision": revision_in(paths), "clocks": DomainEntry.of_all(clocks)}
+        update={
+            "revision": revision_in(paths),
+            "clocks": DomainEntry.of_all(clocks),
+            "incidents": incidents,
+        }
     )
     told("writing manifest", None)
     manifest.save(paths.manifest)
@@ -183,6 +190,14 @@ def _collect(
         found = find_in(path, name, stream, record.start_monotonic_ns, clocks)
         findings[name] = with_rescue(found, rescued[name])
     return with_coverage(findings), clocks
+
+
+def _with_given_up(findings: Findings, causes: Mapping[str, str]) -> Findings:
+    """Note of each stream why a process of it was given up, if one was."""
+    return {
+        name: replace(found, facts=replace(found.facts, given_up=causes.get(name, "")))
+        for name, found in findings.items()
+    }
 
 
 def _judge(
@@ -398,6 +413,7 @@ def _manifest(
         session=record.session,
         subject=record.subject,
         start_utc=record.start_utc,
+        follows=record.follows,
         verdict=judged.verdict,
         reasons=list(judged.reasons),
         streams={

@@ -15,8 +15,9 @@ from pydantic import Field, ValidationError
 
 from rigd.config.base import Model
 from rigd.daemon.clock_domains import Domain, SessionClocks
+from rigd.daemon.incidents import IncidentEntry
 from rigd.daemon.seal import make_read_only
-from rigd.daemon.session_record import write_whole
+from rigd.daemon.session_record import Follows, write_whole
 from rigd.daemon.stream_entry import LostTime
 from rigd.daemon.verdict import Verdict
 from rigd.streams.alignment import ALGORITHM
@@ -381,6 +382,8 @@ class Manifest(Model):
     """Subject id."""
     start_utc: datetime
     """Wall clock at time 0."""
+    follows: Follows | None = None
+    """The session that was cut off, and that this one goes on with; None: none."""
     verdict: Verdict
     """What the session says of itself."""
     reasons: list[str]
@@ -389,6 +392,8 @@ class Manifest(Model):
     """All declared streams, by name."""
     clocks: dict[str, DomainEntry] = Field(default_factory=dict)
     """All clocks, by name: the device, or `<device>.<stream>`."""
+    incidents: list[IncidentEntry] = Field(default_factory=list)
+    """What happened to the processes of the session, in order."""
     files: list[FileEntry]
     """All files of the folder but this one and the log."""
     software: dict[str, str]

@@ -67,11 +67,17 @@ def nwb_file(
         institution=session.institution,
         lab=session.lab,
         keywords=session.keywords or None,
-        notes=session.notes,
+        notes=_notes(session, record),
         was_generated_by=[[name, text] for name, text in record.software.items()]
         or None,
         subject=_subject(session, record),
     )
+
+
+def _notes(session: Session, record: SessionRecord) -> str | None:
+    """The notes of the session, and of which other it is the next run."""
+    follows = record.follows and f"{record.follows.in_words(record.start_utc)}."
+    return "\n".join(text for text in (session.notes, follows) if text) or None
 
 
 def _subject(session: Session, record: SessionRecord) -> Subject:

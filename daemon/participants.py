@@ -111,6 +111,7 @@ class Life:
         deaths: Times of its deaths (s), the newest last.
         start_at: Time at which it is to be started again; None: it is not dead.
         up_by: Time by which it should be up again after a start; None: it is up.
+        failed_starts: Starts in a row after which it did not come up.
         is_dismissed: It was ended on purpose, and is not started again.
 
     """
@@ -118,6 +119,7 @@ class Life:
     deaths: list[float] = field(default_factory=list)
     start_at: float | None = None
     up_by: float | None = None
+    failed_starts: int = 0
     is_dismissed: bool = False
 
     @property
@@ -141,6 +143,8 @@ class Source:
     error: str | None = None
     over_since: float | None = None
     """Time at which it ended for good."""
+    heard_at: float = 0.0
+    """Time of its last word, or since when one is expected."""
     ladder: Ladder = field(default_factory=lambda: Ladder(SOURCE_RUNGS))
     life: Life = field(default_factory=Life)
     specification: SourceSpec | None = None
@@ -160,6 +164,16 @@ class Source:
         """Whether there is nothing more to wait for while it opens its device."""
         known = self.formats is not None or self.error is not None
         return known or self.over_since is not None or now > self.open_by
+
+    @property
+    def may_be_silent(self) -> float:
+        """Seconds that what it does just now may take without a word."""
+        return self.device.open_timeout if self.started_ns is None else 0.0
+
+    @property
+    def streams(self) -> list[str]:
+        """The streams that it carries."""
+        return list(self.device.streams)
 
     def fault(self, cause: str) -> str | None:
         """Say why it can't take part, if so; `cause` is how its process ended."""
@@ -208,6 +222,8 @@ class Writer:
     error: str | None = None
     over_since: float | None = None
     """Time at which it ended for good."""
+    heard_at: float = 0.0
+    """Time of its last word, or since when one is expected."""
     rungs: Rungs = WRITER_RUNGS
     ladder: Ladder = field(default_factory=lambda: Ladder(WRITER_RUNGS))
     life: Life = field(default_factory=Life)
@@ -240,6 +256,16 @@ class Writer:
         """Whether there is nothing more to wait for while it opens its file."""
         known = self.ready or self.error is not None
         return known or self.over_since is not None or now > self.ready_by
+
+    @property
+    def may_be_silent(self) -> float:
+        """Seconds that what it does just now may take without a word."""
+        return 0.0
+
+    @property
+    def streams(self) -> list[str]:
+        """The stream that it carries."""
+        return [self.stream]
 
     def fault(self, cause: str) -> str | None:
         """Say why its file is not open, if so; `cause` is how its process ended."""

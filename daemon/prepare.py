@@ -7,6 +7,7 @@ Of what is set here the unit, conversion, offset and resolution are final: the s
 file links the datasets, and readers take these four from the linked dataset.
 """
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from rigd.daemon.nwb_objects import (
 )
 from rigd.daemon.session_record import SessionRecord, sync_to_disk
 from rigd.daemon.storable import NotStorableError, check_storable
+from rigd.streams.process import die_with_parent
 from rigd.streams.stream_file import GZIP_LEVEL
 from rigd.streams.stream_layout import DatasetLayout, StreamLayout
 from rigd.streams.sync_group import add_sync, growing
@@ -201,4 +203,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    die_with_parent(os.getppid())
     sys.exit(main(sys.argv[1:]))

@@ -8,7 +8,7 @@ Nothing here handles a sample: the crew of sources and writers does.
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from rigd.config.clocks import Clocks
 from rigd.config.dump import dump_session
@@ -47,7 +47,7 @@ from rigd.daemon.session_folder import (
 )
 from rigd.daemon.session_lock import SessionLock
 from rigd.daemon.session_log import SessionLog
-from rigd.daemon.session_record import SessionRecord
+from rigd.daemon.session_record import Follows, SessionRecord
 from rigd.daemon.session_start import read_clocks, software_versions, stream_key
 from rigd.daemon.session_state import FIRST, Event, State, next_state
 from rigd.daemon.session_summary import read_step, read_summary
@@ -96,6 +96,7 @@ class Recording:
         processes: Processes,
         observers: Sequence[Observer],
         force: bool = False,
+        follows: Follows | None = None,
         on_turn: Callable[[], None] | None = None,
     ) -> None:
         """Plan the session; nothing is touched before `run`.
@@ -106,6 +107,7 @@ class Recording:
             processes: Starts the children; its control socket is theirs.
             observers: Told of everything that happens.
             force: Start although the check of the rig fails; the verdict remembers.
+            follows: The session that was cut off, and that this one goes on with.
             on_turn: Called each time that the loop goes round, many times a second.
 
         Raises:
@@ -133,6 +135,7 @@ class Recording:
             session.rig, self.paths.folder.parent, session.duration, processes
         )
         self._force = force
+        self._follows = follows
         self._on_turn = on_turn
         self._overridden: list[str] = []
         self._helpers: dict[str, Exited] = {}
@@ -230,6 +233,8 @@ class Recording:
             )
         )
         self._move(Event.CHECKED)
+        if self._follows is not None:
+            self._audience.say("warning", self._follows.in_words(datetime.now(UTC)))
 
     def _forget(self) -> None:
         """Leave no trace of a session that did not start."""
@@ -305,6 +310,7 @@ class Recording:
             start_utc=clocks.utc,
             start_monotonic_ns=clocks.monotonic_ns,
             software=software_versions(),
+            follows=self._follows,
             streams={
                 name: self._stream_record(
                     source.device_name, name, source.formats[name]

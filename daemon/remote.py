@@ -11,6 +11,7 @@ from rigd.config.load import load_session
 from rigd.daemon.client import Client, NoServiceError, RefusedError
 from rigd.daemon.commands import BAD_CONFIGURATION, FAILED, GOOD
 from rigd.daemon.control_protocol import SessionStatus, Started, Status
+from rigd.daemon.curve_keys import SERVICE, KeysError, make_keys
 from rigd.daemon.progress import lines_of, observer_for, progress_line
 from rigd.daemon.service_status import session_text
 from rigd.daemon.session_events import Progress, SessionEvent
@@ -35,6 +36,22 @@ def _talk(folder: Path | None, work: Callable[[Client], int]) -> int:
         return BY_CODE.get(error.code, FAILED)
     except KeyboardInterrupt:
         return GOOD
+
+
+def new_keys(folder: Path, client: str) -> int:
+    """Make keys; see `rigd keys new --help`."""
+    try:
+        made = make_keys(folder, client)
+    except KeysError as error:
+        print(f"rigd: {error}", file=sys.stderr)
+        return FAILED
+    for path in made:
+        print(path)
+    print(
+        f"give {SERVICE}.key and {client}.key_secret to the client, name {folder} as "
+        "`control.keys` in the rig file, and start the service again"
+    )
+    return GOOD
 
 
 def start(

@@ -15,12 +15,20 @@ class RestartPolicy:
         most: Deaths within `window` after which it is started again; one more, and it
             is given up.
         window: Seconds after which a death is forgotten.
+        most_failed_starts: Starts of a writer in a row that come to nothing, after
+            which it is given up: its file is not there, or not usable. A device may
+            come back, so sources have all their tries.
+        silence: Seconds without a word after which a process counts as dead and is
+            killed: long enough for a disk that stalls, short enough that a ring still
+            holds what comes until its writer is back.
 
     """
 
     delays: tuple[float, ...] = (0.0, 0.25, 0.5, 1.0)
     most: int = 10
     window: float = 60.0
+    most_failed_starts: int = 3
+    silence: float = 6.0
 
     def next_start(self, deaths: Sequence[float]) -> float | None:
         """Return when to start again; None: not any more.
@@ -33,8 +41,21 @@ class RestartPolicy:
             return None
         return newest + self.delays[min(recent, len(self.delays)) - 1]
 
-    def why_given_up(self) -> str:
+    def is_dead(self, silent: float, *, allowed: float = 0.0) -> bool:
+        """Whether a process that has said nothing for `silent` seconds counts as dead.
+
+        `allowed` is how long what it does just now may take.
+        """
+        return silent > max(self.silence, allowed)
+
+    def is_hopeless(self, failed_starts: int) -> bool:
+        """Whether a writer has failed to come up once too often in a row."""
+        return failed_starts >= self.most_failed_starts
+
+    def why_given_up(self, failed_starts: int = 0) -> str:
         """Say why there is no further start."""
+        if self.is_hopeless(failed_starts):
+            return f"it could not be started {failed_starts} times and is given up"
         return (
             f"it has died more than {self.most} times within {self.window:g} s "
             "and is given up"

@@ -10,6 +10,7 @@ from rigd.config.faults import ConfigurationError
 from rigd.config.load import load_rig
 from rigd.daemon.commands import BAD_CONFIGURATION, FAILED, GOOD
 from rigd.daemon.control import ControlError
+from rigd.daemon.curve_keys import KeysError
 from rigd.daemon.instance_lock import SecondServiceError
 from rigd.daemon.logs import configure_logs, print_fault
 from rigd.daemon.metrics_server import MetricsServer
@@ -33,7 +34,7 @@ def serve(rig_file: Path, runtime_directory: Path | None) -> int:
     configure_logs(sys.stderr, os.environ)
     try:
         _serve(rig_file, runtime_directory)
-    except (ConfigurationError, DataRootError) as error:
+    except (ConfigurationError, DataRootError, KeysError) as error:
         return _fail(error, BAD_CONFIGURATION)
     except (SecondServiceError, ControlError, RuntimeFolderError, OSError) as error:
         return _fail(error, FAILED)

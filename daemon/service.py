@@ -7,6 +7,7 @@ in a thread of its own (`session_run`). The loop never waits for a session, a de
 disk or a client.
 """
 
+import functools
 import os
 import signal
 import time
@@ -25,6 +26,7 @@ from rigd.config.catalogue import Catalogue
 from rigd.config.faults import ConfigurationError
 from rigd.config.load import load_rig
 from rigd.config.rig import Rig
+from rigd.config.session import Session
 from rigd.daemon.control import Control, Letter
 from rigd.daemon.control_protocol import (
     EVENT,
@@ -49,20 +51,30 @@ from rigd.daemon.control_protocol import (
     read_request,
     request_id,
 )
+from rigd.daemon.finisher import Finished, Finisher
 from rigd.daemon.inbox import Inbox
 from rigd.daemon.instance_lock import lock_for_service
+from rigd.daemon.recording import (
+    AbortedError,
+    NotFinalizedError,
+    NotStartedError,
+)
 from rigd.daemon.requested_session import requested_session, session_names
 from rigd.daemon.runtime_folder import RuntimeFolderError
+from rigd.daemon.service_folder import sweep
 from rigd.daemon.service_hooks import Notifier
 from rigd.daemon.service_status import service_text
 from rigd.daemon.session_events import (
     Progress,
     SessionEvent,
     StateChanged,
+    Summary,
 )
+from rigd.daemon.session_record import Follows
 from rigd.daemon.session_run import News, Over, SessionRun
 from rigd.daemon.session_state import FIRST, State
 from rigd.daemon.staying_awake import StayingAwake
+from rigd.daemon.unfinished import Unfinished, find_unfinished, look_into
 from rigd.daemon.unix_signals import Signals
 from rigd.streams.drivers.marks import Mark
 
@@ -81,6 +93,13 @@ STUCK = 10.0
 EXTENSION = 30.0
 """Seconds that stopping may take from each turn of the loop on."""
 
+
+READY_PATIENCE = 20.0
+"""Seconds that sessions which were cut off may delay being ready; then they are
+finished in the background."""
+
+TRY_AGAIN_AFTER = 5.0
+"""Seconds after which a session that is to go on and does not start is tried again."""
 
 LOG = structlog.get_logger("rigd.service")
 
@@ -118,6 +137,17 @@ class Standing:
         )
 
 
+@dataclass(slots=True)
+class Resumption:
+    """A session that is to go on with one that was cut off."""
+
+    unfinished: Unfinished
+    session: Session
+    follows: Follows
+    next_try: float = 0.0
+    tries_left: int = 5
+
+
 class Service:
     """Runs sessions until told to stop."""
 
@@ -142,6 +172,7 @@ class Service:
         Raises:
             SecondServiceError: Another service works in the folder or the data root.
             ControlError: The sockets can't be made.
+            KeysError: There are no keys for tcp.
             OSError: A folder can't be written.
 
         """
@@ -157,7 +188,12 @@ class Service:
         self._ended: deque[SessionStatus] = deque(maxlen=ENDED_KEPT)
         self._inbox: Inbox[News] = Inbox()
         self._locks = [lock_for_service(folder), lock_for_service(rig.data_root)]
-        self._control = Control(folder, rig.control.group)
+        self._control = Control(folder, rig.control)
+        self._finisher = Finisher()
+        self._to_resume: list[Resumption] = []
+        self._ready_by = time.monotonic() + READY_PATIENCE
+        self._had_data_root = True
+        sweep(folder)
         self.latest = self.status()
         """The status as it was last published; never changed, only replaced."""
         self._published = 0.0
@@ -168,19 +204,22 @@ class Service:
     def run(self, signals: Signals) -> None:
         """Serve until SIGTERM or SIGINT, then let the sessions come to their end."""
         poller = zmq.Poller()
-        poller.register(self._control.socket, zmq.POLLIN)
+        for socket in self._control.requests:
+            poller.register(socket, zmq.POLLIN)
         poller.register(signals.fileno(), zmq.POLLIN)
         poller.register(self._inbox.fileno(), zmq.POLLIN)
-        self._state = "ready"
-        self._notifier.ready(self.status().text)
+        poller.register(self._finisher.inbox.fileno(), zmq.POLLIN)
+        self._look_for_unfinished()
         while not self._is_over:
+            self._do_what_is_due()
             poller.poll(round(1000 * TURN))
             self._obey(signals)
+            for finished in self._finisher.inbox.take():
+                self._take_finished(finished)
             for run, news in self._inbox.take():
                 self._take(self._sessions[run.session.id], news)
             for letter in self._control.letters():
                 self._answer(letter)
-            self._do_what_is_due()
 
     @property
     def _is_over(self) -> bool:
@@ -192,6 +231,7 @@ class Service:
             standing.run.stop("the service ends")
         for standing in self._sessions.values():
             standing.run.join()
+        self._finisher.close()
         self._control.close()
         self._awake.close()
         self._inbox.close()
@@ -235,14 +275,31 @@ class Service:
 
     def _do_what_is_due(self) -> None:
         now = time.monotonic()
-        if self._state == "stopping":
+        if self._state == "starting":
+            self._become_ready(now)
+        if self._state == "ready":
+            self._resume(now)
+        if self._state != "ready":
             self._notifier.extend(EXTENSION)
         self._awake.hold(bool(self._sessions))
         if not self._stuck(now):
             self._notifier.alive()
         if now - self._published >= STATUS_EVERY:
             self._published = now
+            self._watch_data_root()
             self._publish_status()
+
+    def _watch_data_root(self) -> None:
+        """Say when the data root goes; when it is back finish what that cut off."""
+        is_there = self._locks[1].is_there
+        if is_there != self._had_data_root:
+            self._had_data_root = is_there
+            root = str(self._rig.data_root)
+            if is_there:
+                LOG.info("the data root is there again", data_root=root)
+                self._look_for_unfinished()
+            else:
+                LOG.error("the data root is gone: is it unmounted?", data_root=root)
 
     def _stuck(self, now: float) -> list[str]:
         """Name the sessions whose loop stands still, or whose data path is dead."""
@@ -256,6 +313,72 @@ class Service:
         self.latest = self.status()
         self._control.publish(STATUS, "", self.latest)
         self._notifier.status(self.latest.text)
+
+    # --- what earlier runs have left ---------------------------------------------
+
+    def _look_for_unfinished(self) -> None:
+        """Finish the sessions that were cut off, and note those that are to go on."""
+        running = [standing.run.paths.folder for standing in self._sessions.values()]
+        now = datetime.now(UTC)
+        for unfinished in find_unfinished(self._rig.data_root):
+            if unfinished.folder in running:
+                continue
+            LOG.warning("session was cut off", folder=str(unfinished.folder))
+            if (next_run := unfinished.next_run(now)) is not None:
+                self._to_resume.append(Resumption(unfinished, *next_run))
+            self._finisher.add(unfinished)
+
+    def _become_ready(self, now: float) -> None:
+        """Report ready when all is finished, or goes on in the background."""
+        if not self._finisher.pending or now > self._ready_by:
+            self._state = "ready"
+            self._notifier.ready(self.status().text)
+
+    def _take_finished(self, finished: Finished) -> None:
+        folder, session = finished.unfinished.folder, finished.unfinished.session
+        self._finisher.pending.remove(folder)
+        if finished.error:
+            LOG.error("can't be finished", folder=str(folder), reason=finished.error)
+        if finished.summary is not None or finished.error:
+            summary = finished.summary
+            LOG.warning("finished", folder=str(folder), verdict=_verdict(summary))
+            self._verdicts[_verdict(summary)] += 1
+            self._ended.append(
+                SessionStatus(
+                    session=folder.name,
+                    subject=session.subject.id if session else "unknown",
+                    folder=str(folder),
+                    devices=list(session.rig.devices) if session else [],
+                    state=State.DONE if summary else State.FAILED,
+                    summary=summary,
+                    error=finished.error or None,
+                )
+            )
+
+    def _resume(self, now: float) -> None:
+        """Go on with sessions that were cut off; what does not start is tried again."""
+        for resumption in list(self._to_resume):
+            if now < resumption.next_try or resumption.unfinished.is_written:
+                continue
+            self._to_resume.remove(resumption)
+            try:
+                standing = self._run_session(
+                    resumption.session, follows=resumption.follows
+                )
+            except RequestError as error:
+                LOG.error("can't go on", reason=str(error))
+                continue
+            standing.on_over.append(
+                functools.partial(self._try_again, resumption, standing)
+            )
+
+    def _try_again(self, resumption: "Resumption", standing: Standing) -> None:
+        over = standing.over
+        failed = over is not None and isinstance(over.error, NotStartedError)
+        if failed and self._state == "ready" and resumption.tries_left > 0:
+            resumption.tries_left -= 1
+            resumption.next_try = time.monotonic() + TRY_AGAIN_AFTER
+            self._to_resume.append(resumption)
 
     # --- what sessions say --------------------------------------------------------
 
@@ -278,9 +401,15 @@ class Service:
         standing.over = over
         del self._sessions[standing.run.session.id]
         self._ended.append(standing.status())
-        self._verdicts[over.summary.verdict if over.summary else "none"] += 1
+        self._verdicts[_verdict(over.summary)] += 1
+        if isinstance(over.error, AbortedError | NotFinalizedError):
+            self._finish_later(standing.run.paths.folder)
         _call_all(standing.on_recording)
         _call_all(standing.on_over)
+
+    def _finish_later(self, folder: Path) -> None:
+        if self._locks[1].is_there and self._state != "stopping":
+            self._finisher.add(look_into(folder))
 
     # --- requests -----------------------------------------------------------------
 
@@ -323,13 +452,13 @@ class Service:
     def status(self) -> Status:
         """Say where the service stands."""
         sessions = [standing.status() for standing in self._sessions.values()]
-        unfinished: list[str] = []
+        unfinished = [str(folder) for folder in self._finisher.pending]
         return Status(
             rigd=version("rigd"),
             pid=os.getpid(),
             rig=self._rig.name,
             data_root=str(self._rig.data_root),
-            data_root_is_there=self._locks[1].is_there,
+            data_root_is_there=self._had_data_root,
             state=self._state,
             text=service_text(self._state, sessions, unfinished),
             since_utc=self._since.isoformat(timespec="seconds"),
@@ -343,16 +472,7 @@ class Service:
         self._refuse_unless_ready()
         now = datetime.now().astimezone()
         session = requested_session(request, self._rig, self._catalogue, now)
-        self._refuse_busy_devices(session.rig.devices)
-        if session.id in self._sessions:
-            raise RequestError("invalid session", f"session `{session.id}` runs")
-        try:
-            run = SessionRun(session, self._folder, self._inbox, force=request.force)
-        except RuntimeFolderError as error:
-            raise RequestError("not started", str(error)) from error
-        standing = Standing(run)
-        self._sessions[session.id] = standing
-        run.start()
+        standing = self._run_session(session, force=request.force)
         if not request.wait:
             return _started(standing)
         standing.on_recording.append(
@@ -360,9 +480,38 @@ class Service:
         )
         return None
 
+    def _run_session(
+        self, session: Session, *, force: bool = False, follows: Follows | None = None
+    ) -> Standing:
+        """Run a session, if nothing speaks against it.
+
+        Raises:
+            RequestError: Its devices are in use, or there is no room for its sockets.
+
+        """
+        self._refuse_busy_devices(session.rig.devices)
+        if session.id in self._sessions:
+            raise RequestError("invalid session", f"session `{session.id}` runs")
+        try:
+            run = SessionRun(
+                session, self._folder, self._inbox, force=force, follows=follows
+            )
+        except RuntimeFolderError as error:
+            raise RequestError("not started", str(error)) from error
+        standing = Standing(run)
+        self._sessions[session.id] = standing
+        run.start()
+        return standing
+
     def _refuse_unless_ready(self) -> None:
         if self._state == "stopping":
             raise RequestError("stopping", "the service is stopping")
+        if self._state == "starting":
+            left = len(self._finisher.pending)
+            raise RequestError(
+                "not ready",
+                f"{left} sessions that were cut off are being finished; try again soon",
+            )
         if not self._locks[1].is_there:
             raise RequestError(
                 "data root",
@@ -421,6 +570,10 @@ class Service:
         return [self._sessions[name]]
 
 
+def _verdict(summary: Summary | None) -> str:
+    return "none" if summary is None else summary.verdict
+
+
 def _call_all(reactions: list[Callable[[], None]]) -> None:
     due, reactions[:] = list(reactions), []
     for react in due:
@@ -450,8 +603,10 @@ def _stopped(standing: Standing) -> Stopped:
 
     """
     over = standing.over
-    if over is not None and over.error is not None:
-        raise RequestError("internal", str(over.error))
+    error = None if over is None else over.error
+    if error is not None and not isinstance(error, AbortedError):
+        is_early = isinstance(error, NotStartedError)
+        raise RequestError("not started" if is_early else "internal", str(error))
     return Stopped(
         session=standing.run.session.id,
         folder=str(standing.run.paths.folder),

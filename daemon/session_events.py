@@ -183,6 +183,25 @@ class StreamRecovery(Model):
         return f"stream `{self.stream}`: {'; '.join(said)}"
 
 
+What = Literal["died", "fell silent", "was terminated", "given up", "is back"]
+"""What may happen to a process."""
+
+
+class Incident(Model):
+    """Something happened to a source or writer process; stands in the manifest too."""
+
+    event: Literal["incident"] = "incident"
+    process: str
+    """`source:<device>` or `writer:<stream>`."""
+    what: What
+    """`fell silent`: it said nothing for too long and was killed. `given up`: it is
+    not started again."""
+    cause: str
+    """What is known of why; empty where it is back."""
+    streams: list[str]
+    """The streams that it carries."""
+
+
 class Summary(Model):
     """What became of the session. The last event."""
 
@@ -202,6 +221,7 @@ SessionEvent = (
     | Output
     | Step
     | Notice
+    | Incident
     | Summary
 )
 

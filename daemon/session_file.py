@@ -103,6 +103,7 @@ def build_session_file(
             sources = _open_streams(paths, entries, files)
             own = OwnData()
             nwbfile = _describe(session, record, own, sources, entries)
+            _add_outage(nwbfile, record)
             add_recording(nwbfile, entries, verdict, reasons)
             _add_raw_clocks(nwbfile, record, own, sources)
             if evidence is not None:
@@ -260,6 +261,15 @@ def _text(column: h5py.Dataset) -> Iterator[npt.NDArray[Any]]:
         rows = column[start : start + ROWS_AT_ONCE]
         text = [value.decode("utf-8", "backslashreplace") for value in rows.flat]
         yield np.array(text, object).reshape(rows.shape)
+
+
+def _add_outage(nwbfile: NWBFile, record: SessionRecord) -> None:
+    """Mark the time between the session that this one goes on with and its start."""
+    if record.follows is not None:
+        outage = (record.start_utc - record.follows.last_utc).total_seconds()
+        nwbfile.add_invalid_time_interval(
+            start_time=-outage, stop_time=0.0, tags=["outage", record.follows.session]
+        )
 
 
 def _add_raw_clocks(

@@ -19,6 +19,24 @@ CHECKSUM = "sha256"
 """Key of the file for the checksum of all else in it."""
 
 
+class Follows(Model):
+    """The session that was cut off, and that this one goes on with."""
+
+    session: str
+    """Its id; its folder lies beside this one's."""
+    last_utc: datetime
+    """Wall clock when its files last changed: the outage begins there, and ends with
+    the start of this session."""
+
+    def in_words(self, start_utc: datetime) -> str:
+        """Say it for a session that starts, or has started, at `start_utc`."""
+        outage = (start_utc - self.last_utc).total_seconds()
+        return (
+            f"goes on with session {self.session}, which was cut off at "
+            f"{self.last_utc.isoformat(timespec='milliseconds')}, {outage:.3f} s before"
+        )
+
+
 class SessionRecord(Model):
     """What was true when the session started."""
 
@@ -38,6 +56,8 @@ class SessionRecord(Model):
     """Versions of rigd and its libraries."""
     streams: dict[str, StreamRecord] = Field(default_factory=dict)
     """All declared streams that could be opened, by name."""
+    follows: Follows | None = None
+    """The session that this one goes on with; None: it is the first run."""
     overridden: list[str] = Field(default_factory=list)
     """What spoke against the start, of which it was said that it shall not count."""
 

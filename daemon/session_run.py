@@ -31,6 +31,7 @@ from rigd.daemon.recording import (
 from rigd.daemon.runtime_folder import RuntimeFolder, RuntimeFolderError
 from rigd.daemon.session_events import SessionEvent, Summary
 from rigd.daemon.session_folder import DataRootError, SessionFolderError
+from rigd.daemon.session_record import Follows
 from rigd.streams.drivers.marks import Mark
 
 EXPECTED = (
@@ -71,6 +72,7 @@ class SessionRun:
         inbox: Inbox[News],
         *,
         force: bool = False,
+        follows: Follows | None = None,
     ) -> None:
         """Plan the session; `start` starts it.
 
@@ -79,6 +81,7 @@ class SessionRun:
             runtime: Runtime directory of the service; its sockets go to a new folder.
             inbox: Takes all that it says.
             force: Start although the check of the rig fails.
+            follows: The session that was cut off, and that this one goes on with.
 
         Raises:
             RuntimeFolderError: There is no room for its sockets.
@@ -94,6 +97,7 @@ class SessionRun:
         self._marks = MarkSender(self.session)
         self._inbox = inbox
         self._force = force
+        self._follows = follows
         self._pulse = SessionPulse(time.monotonic)
         self._log = JournalLog()
         self._recording: Recording | None = None
@@ -166,6 +170,7 @@ class SessionRun:
                 processes=processes,
                 observers=[self],
                 force=self._force,
+                follows=self._follows,
             )
             self._recording = recording
             self._pass_on_orders(recording)

@@ -55,6 +55,7 @@ class StreamFacts:
         silent: Seconds of samples that nobody counted as lost, found from the clocks.
         silent_losses: In so many intervals.
         refused: Why a wish for its times was not met; empty if it was.
+        given_up: Why a process that carried it was not started again; empty: none.
         doubts: What was wrong with the evidence of its clock, in full sentences.
 
     """
@@ -73,6 +74,7 @@ class StreamFacts:
     silent: float = 0.0
     silent_losses: int = 0
     refused: str = ""
+    given_up: str = ""
     doubts: tuple[str, ...] = ()
 
 
@@ -138,6 +140,8 @@ def _worst(findings: Sequence[Finding]) -> Judgement:
 def _of_coverage(facts: StreamFacts, ledger: Ledger) -> Iterator[Finding]:
     if ledger.received == 0 and not facts.event_like:
         yield Verdict.FAILED, "delivered nothing"
+    if facts.given_up:
+        yield Verdict.INCOMPLETE, facts.given_up
     if ledger.ended == RUNNING:
         yield Verdict.INCOMPLETE, "its writer did not come to its end"
     if ledger.ended == ENDED_WITH_REASON:

@@ -89,6 +89,12 @@ class Started(Model):
     host_ns: int
 
 
+class Alive(Model):
+    """Source, twice a second: its loop goes round, whether it has samples or not."""
+
+    event: Literal["alive"] = "alive"
+
+
 class SourceStatus(Model):
     """Source, twice a second: where one stream stands."""
 
@@ -182,7 +188,15 @@ class Failed(Model):
 
 
 Event = Annotated[
-    Opened | Ready | Started | SourceStatus | WriterStatus | Notice | Finished | Failed,
+    Opened
+    | Ready
+    | Started
+    | Alive
+    | SourceStatus
+    | WriterStatus
+    | Notice
+    | Finished
+    | Failed,
     Field(discriminator="event"),
 ]
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)

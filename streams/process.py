@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Literal, TypeVar
@@ -15,6 +16,13 @@ from rigd.config.base import Model
 from rigd.streams.messages import Command, Event, Failed, Notice
 
 PR_SET_PDEATHSIG = 1
+
+GUARD_EVERY = 1.0
+"""Seconds between two looks at whether the parent lives."""
+
+OUTLIVE = 20.0
+"""Seconds that a process may go on after its parent's end, to bring home what it has;
+more than a source takes to drain and a writer to close."""
 
 Spec = TypeVar("Spec", bound=Model)
 
@@ -38,6 +46,19 @@ def die_with_parent(parent: int) -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
     if os.getppid() != parent:
         raise TerminatedError
+    guard = threading.Thread(target=_outlive_briefly, args=(parent,), daemon=True)
+    guard.start()
+
+
+def _outlive_briefly(parent: int) -> None:
+    """End this process soon after its parent, even where its work is wedged.
+
+    A driver that hangs in a call of its library never gets to see the signal.
+    """
+    while os.getppid() == parent:
+        time.sleep(GUARD_EVERY)
+    time.sleep(OUTLIVE)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 class TermFlag:

@@ -25,6 +25,7 @@ from rigd.streams.block import (
 )
 from rigd.streams.driver import DeviceError, Driver
 from rigd.streams.messages import (
+    Alive,
     Finished,
     Opened,
     SourceSpec,
@@ -226,6 +227,7 @@ class Source:
 
     def _tell(self) -> None:
         self._complain.tell()
+        self._control.send(Alive())
         for name, sender in self._senders.items():
             self._control.send(
                 SourceStatus(

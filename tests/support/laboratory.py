@@ -105,8 +105,16 @@ class Laboratory:
         YAML(typ="safe", pure=True).dump(session, path)
         return path
 
+    def command(self, *arguments: str | Path) -> list[str]:
+        """The command line of a `rigd`."""
+        return [sys.executable, "-m", "rigd.daemon", *map(str, arguments)]
+
     def start(self, *arguments: str | Path) -> Run:
         """Start `rigd`."""
+        return self.start_command(*self.command(*arguments))
+
+    def start_command(self, *command: str) -> Run:
+        """Start a command that becomes `rigd`."""
         environment = {
             **os.environ,
             MARK: self.mark,
@@ -114,7 +122,7 @@ class Laboratory:
         }
         environment.pop("RUNTIME_DIRECTORY", None)
         popen = subprocess.Popen(
-            [sys.executable, "-m", "rigd.daemon", *map(str, arguments)],
+            command,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

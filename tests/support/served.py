@@ -20,7 +20,11 @@ COUNT = {
     "options": {"signal": "counter", "channels": 4, "rate": 1000, "dtype": "int32"}
 }
 
-BOX: dict[str, Any] = {"driver": "simulated", "streams": {"count": COUNT}}
+BOX: dict[str, Any] = {
+    "driver": "simulated",
+    "options": {},
+    "streams": {"count": COUNT},
+}
 """A simulated device with one stream."""
 
 
@@ -64,6 +68,10 @@ class Served:
         with self.client() as client:
             return client.status()
 
+    def child(self, module: str, name: str) -> psutil.Process:
+        """Return the running source or writer called `name`."""
+        return self.run.child(module, name)
+
     @property
     def process(self) -> psutil.Process:
         """The service itself."""
@@ -87,5 +95,22 @@ def write_rig(laboratory: Laboratory, devices: dict[str, Any], **rig: Any) -> Pa
     """Write `rig.yaml`."""
     path = laboratory.folder / "rig.yaml"
     values = {"name": "bench", "data_root": "data", "devices": devices, **rig}
+    YAML(typ="safe", pure=True).dump(values, path)
+    return path
+
+
+def write_session(laboratory: Laboratory, name: str, **settings: Any) -> Path:
+    """Write a session file of the rig into the folder of sessions."""
+    folder = laboratory.folder / "sessions"
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{name}.yaml"
+    values = {
+        "id": name,
+        "description": "a test",
+        "subject": {"id": "m7", "species": "Mus musculus"},
+        "tolerance": "50 ms",
+        "rig": "../rig.yaml",
+        **settings,
+    }
     YAML(typ="safe", pure=True).dump(values, path)
     return path

@@ -3,38 +3,19 @@
 import json
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pynwb import NWBHDF5IO
-from ruamel.yaml import YAML
 
 from rigd.daemon.client import Client, RefusedError
 from rigd.daemon.control_protocol import SessionStatus, Started
 from tests.support.laboratory import Laboratory
-from tests.support.served import BOX, COUNT, Served
+from tests.support.served import BOX, COUNT, Served, write_session
 
 TWO = {
     "box": BOX,
     "other": {"driver": "simulated", "streams": {"numbers": COUNT}},
 }
-
-
-def write(laboratory: Laboratory, name: str, **settings: Any) -> Path:
-    """Write a session file of the rig into the folder of sessions."""
-    folder = laboratory.folder / "sessions"
-    folder.mkdir(exist_ok=True)
-    path = folder / f"{name}.yaml"
-    values = {
-        "id": name,
-        "description": "a test",
-        "subject": {"id": "m7", "species": "Mus musculus"},
-        "tolerance": "50 ms",
-        "rig": "../rig.yaml",
-        **settings,
-    }
-    YAML(typ="safe", pure=True).dump(values, path)
-    return path
 
 
 def wait_until_ended(client: Client, session: str) -> SessionStatus:
@@ -58,7 +39,7 @@ def marks_of(started: Started) -> tuple[list[str], list[float]]:
 
 def test_marks_have_their_own_aligned_times(laboratory: Laboratory) -> None:
     served = Served.start(laboratory, {"box": BOX})
-    write(laboratory, "a")
+    write_session(laboratory, "a")
     with served.client() as client:
         assert client.sessions() == ["a"]
         started = client.start("a")
@@ -80,8 +61,8 @@ def test_marks_have_their_own_aligned_times(laboratory: Laboratory) -> None:
 
 def test_two_sessions_of_different_devices_at_once(laboratory: Laboratory) -> None:
     served = Served.start(laboratory, TWO)
-    write(laboratory, "a", devices=["box"])
-    write(laboratory, "b", devices=["other"], duration=2)
+    write_session(laboratory, "a", devices=["box"])
+    write_session(laboratory, "b", devices=["other"], duration=2)
     with served.client() as client:
         client.start("a")
         with pytest.raises(RefusedError, match="`box` is used by session `a`") as busy:
@@ -108,7 +89,7 @@ def test_two_sessions_of_different_devices_at_once(laboratory: Laboratory) -> No
 
 def test_stopping_the_service_finalizes(laboratory: Laboratory) -> None:
     served = Served.start(laboratory, {"box": BOX})
-    write(laboratory, "a")
+    write_session(laboratory, "a")
     with served.client() as client:
         started = client.start("a")
     assert served.end() == 0
@@ -118,9 +99,9 @@ def test_stopping_the_service_finalizes(laboratory: Laboratory) -> None:
 
 def test_what_is_not_valid_is_refused_with_all_faults(laboratory: Laboratory) -> None:
     served = Served.start(laboratory, {"box": BOX})
-    path = write(laboratory, "bad", tolerance="5 parsecs", colour="red")
-    write(laboratory, "elsewhere", data_root="/tmp")
-    write(laboratory, "unknown-device", devices=["box", "camera"])
+    path = write_session(laboratory, "bad", tolerance="5 parsecs", colour="red")
+    write_session(laboratory, "elsewhere", data_root="/tmp")
+    write_session(laboratory, "unknown-device", devices=["box", "camera"])
     with served.client() as client:
         with pytest.raises(RefusedError) as refused:
             client.start("bad")
@@ -149,7 +130,7 @@ def test_what_is_not_valid_is_refused_with_all_faults(laboratory: Laboratory) ->
 
 def test_the_commands(laboratory: Laboratory) -> None:
     served = Served.start(laboratory, {"box": BOX})
-    path = write(laboratory, "a")
+    path = write_session(laboratory, "a")
 
     def rigd(*arguments: str | Path) -> str:
         run = laboratory.start(*arguments)

@@ -40,3 +40,17 @@ def test_the_default_waits_less_than_half_a_ring() -> None:
     assert policy.next_start([0.0] * policy.most) is not None
     assert policy.next_start([0.0] * (policy.most + 1)) is None
     assert "more than 10 times within 60 s" in policy.why_given_up()
+
+
+def test_a_writer_that_never_comes_up_is_given_up_soon() -> None:
+    policy = RestartPolicy()
+    assert not policy.is_hopeless(policy.most_failed_starts - 1)
+    assert policy.is_hopeless(policy.most_failed_starts)
+    assert "could not be started 3 times" in policy.why_given_up(3)
+
+
+def test_silence() -> None:
+    assert not POLICY.is_dead(POLICY.silence)
+    assert POLICY.is_dead(POLICY.silence + 0.1)
+    assert not POLICY.is_dead(POLICY.silence + 0.1, allowed=20.0)
+    assert POLICY.is_dead(20.1, allowed=20.0)

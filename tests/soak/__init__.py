@@ -1,0 +1,1 @@
+"""Many sessions through one service: whatever grows is found here."""
