@@ -11,7 +11,7 @@ from tests.faults.disk_record import (
     recorder_environment,
 )
 from tests.faults.judge import Judge
-from tests.faults.kill_bench import end_stream, send_until_ready
+from tests.faults.kill_bench import end_stream
 from tests.faults.power_bench import temporary_folder
 from tests.faults.report import Row
 from tests.faults.session import Session
@@ -49,7 +49,7 @@ def fail_once(
         **fault.environment(),
     }
     with Session(folder, kind, seed, environment) as session:
-        send_until_ready(session)
+        session.wait_until_ready()
         session.run(1.2, messages=MESSAGES, burst=2)
         fired = faults_fired(log)
         if not fired:

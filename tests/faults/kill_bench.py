@@ -27,7 +27,7 @@ def kill_once(
     chance = random.Random(seed)
     session = Session(folder, kind, seed, {"RIGD_SABOTAGE": sabotage})
     with session:
-        send_until_ready(session)
+        session.wait_until_ready()
         session.run(chance.uniform(0.0, 1.0), messages=WITHOUT_END)
         session.kill()
         row.count("kills")
@@ -46,7 +46,7 @@ def kill_and_go_on(
     with session:
         for _ in range(chance.randint(1, 4)):
             if chance.random() < 0.8:
-                send_until_ready(session)
+                session.wait_until_ready()
                 session.run(chance.uniform(0.0, 0.5), messages=WITHOUT_END)
             else:
                 time.sleep(chance.uniform(0.0, 0.4))
@@ -76,7 +76,7 @@ def kill_at_call(
         **DiskFault("KILL", "a", number, 1, "").environment(),
     }
     with Session(folder, kind, seed, environment) as session:
-        send_until_ready(session)
+        session.wait_until_ready()
         session.run(2.0, messages=300)
         if faults_fired(log):
             row.count("kills")
@@ -88,23 +88,13 @@ def kill_at_call(
 
 def end_stream(session: Session) -> str:
     """Let the stream come to its end; return what is wrong."""
-    send_until_ready(session)
+    session.wait_until_ready()
     session.run(0.1, messages=WITHOUT_END)
     if not session.finish():
         return f"the writer did not come to its end: {session.writer.causes}"
     delivery = session.delivery
     lost = delivery.offered - delivery.acknowledged
     return f"{lost} messages were not acknowledged at the end" if lost else ""
-
-
-def send_until_ready(session: Session) -> None:
-    """Wait until the writer listens, or has ended."""
-    until = time.monotonic() + 20
-    while not session.writer.is_ready and time.monotonic() < until:
-        session.writer.hear()
-        if session.writer.has_ended:
-            return
-        time.sleep(0.002)
 
 
 def bench(

@@ -74,6 +74,7 @@ def record(library: Path, kind: StreamKind, seed: int, sabotage: str = "") -> Re
             fault = DiskFault("EIO", "w", chance.randrange(60, 300), 1, ".nwb")
             environment |= fault.environment()
         with Session(folder, kind, seed, environment) as session:
+            session.wait_until_ready()
             burst = 8 if messages == LONG else chance.randint(1, 3)
             session.run(chance.uniform(0.8, 1.6), messages=messages, burst=burst)
             if chance.random() < 0.4:

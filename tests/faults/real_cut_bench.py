@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from tests.faults.judge import Case, Judge
-from tests.faults.kill_bench import WITHOUT_END, send_until_ready
+from tests.faults.kill_bench import WITHOUT_END
 from tests.faults.power_bench import temporary_folder
 from tests.faults.report import Row
 from tests.faults.session import Session
@@ -27,7 +27,7 @@ def cut_once(
     try:
         with Session(disk.path, kind, seed, environment, sockets=folder) as session:
             disk.sync()
-            send_until_ready(session)
+            session.wait_until_ready()
             with writing_back(session.folder, seed):
                 burst = chance.choice((1, 1, 4))
                 session.run(

@@ -179,6 +179,15 @@ class Session:
         sender = self.writer.sender(Ring(2**30), sender_id=5 + number)
         self.deliveries.append(Delivery(script, sender))
 
+    def wait_until_ready(self, seconds: float = 20.0) -> None:
+        """Wait until the writer listens, or has ended."""
+        until = time.monotonic() + seconds
+        while not self.writer.is_ready and time.monotonic() < until:
+            self.writer.hear()
+            if self.writer.has_ended:
+                return
+            time.sleep(0.002)
+
     def run(self, seconds: float, *, messages: int, burst: int = 1) -> None:
         """Send, up to so many messages, until the writer ends or the time is over."""
         until = time.monotonic() + seconds
