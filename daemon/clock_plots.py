@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rigd.daemon.clock_report import ClockEvidence, seconds_text
+from rigd.daemon.clock_report import ClockEvidence, Floats, seconds_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 ROW_HEIGHT, WIDTH = 2.6, 13.0
 """Inches of one clock's row, and of the whole."""
+
+LEAST_DRIFT = 0.1
+"""Half the height of a plot of a drift, ppm, at least."""
 
 COLOURS = {"host": "0.6", "pulse": "C0", "round trip": "C2", "utc": "C4"}
 
@@ -51,7 +54,7 @@ def draw(evidence: Sequence[ClockEvidence], title: str, path: Path) -> None:
 def _draw_residuals(axis: "Axes", one: ClockEvidence) -> None:
     entry = one.entry
     bound = f"error {seconds_text(entry.error)}, {seconds_text(entry.tolerance)} asked"
-    axis.set_title(f"{one.name}: {entry.mode}, grade {entry.grade}, {bound}", size=9)
+    axis.set_title(f"{one.name}: {entry.mode}, grade {entry.grade}, {bound}", size=8)
     for source in dict.fromkeys(one.source.tolist()):
         mine = one.source == source
         axis.plot(
@@ -71,20 +74,28 @@ def _draw_residuals(axis: "Axes", one: ClockEvidence) -> None:
 
 
 def _draw_drift(axis: "Axes", one: ClockEvidence) -> None:
-    axis.set_title(f"{one.name}: drift", size=9)
+    axis.set_title(f"{one.name}: drift", size=8)
     axis.set_ylabel("ppm")
     if len(one.drift_ppm) == 0:
         _say(axis, "not measured")
         return
     axis.plot(one.drift_s, one.drift_ppm, "-" if len(one.drift_s) > 1 else "o")
+    middle, half = _around(one.drift_ppm)
+    axis.set_ylim(middle - half, middle + half)
     axis.ticklabel_format(axis="y", useOffset=False)
+
+
+def _around(ppm: Floats) -> tuple[float, float]:
+    """Middle and half the height of a drift's plot: a steady clock looks steady."""
+    low, high = float(np.min(ppm)), float(np.max(ppm))
+    return (low + high) / 2, max(LEAST_DRIFT, 0.55 * (high - low))
 
 
 def _draw_pulses(axis: "Axes", one: ClockEvidence) -> None:
     """Intervals between matched pulses: a missing one makes a longer interval."""
     found = [segment.pulses for segment in one.entry.segments if segment.pulses]
     if not found:
-        axis.set_title(f"{one.name}: pulses", size=9)
+        axis.set_title(f"{one.name}: pulses", size=8)
         seen = "no sync line"
         if one.entry.pulses is not None:
             seen = f"{one.entry.pulses} pulses, not compared with others"
@@ -97,7 +108,7 @@ def _draw_pulses(axis: "Axes", one: ClockEvidence) -> None:
     axis.set_title(
         f"{one.name}: {counts['matched']} of {counts['expected']} pulses matched, "
         f"{counts['missing']} missing, {counts['extra']} extra",
-        size=9,
+        size=8,
     )
     times = np.sort(one.session_s[one.source == "pulse"])
     axis.plot(times[1:], np.diff(times), ".", ms=3)

@@ -4,7 +4,7 @@ Memory does not grow with the samples: anchors are thinned, and of the rows only
 and nothing else are kept.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -36,11 +36,13 @@ def read_stream_clock(
     form = record.stream_format
     span = reader.block_span() or (0, 0)
     counter = None
-    anchors = thinned(_row_time_anchors(reader, form.row_times), span_ns=span)
+    pieces = _row_time_anchors(reader, form.row_times)
+    anchors = thinned(_before(span, pieces), span_ns=span)
     timed = len(anchors) > 0
     if not timed and form.rate is not None:
         counter = follow_counter(reader.blocks(), form.rate)
-        anchors = thinned(map(counter.anchors, reader.blocks()), span_ns=span)
+        pieces = map(counter.anchors, reader.blocks())
+        anchors = thinned(_before(span, pieces), span_ns=span)
         timed = any(np.any(b["device_ns"] != NO_TIME) for b in reader.blocks())
     return StreamClock(
         anchors,
@@ -58,6 +60,18 @@ def _row_time_anchors(reader: StreamReader, row_times: bool) -> Iterator[Anchors
     if row_times:
         for blocks, last_row_ns in reader.blocks_with_last_row_ns():
             yield device_anchors(blocks, last_row_ns)
+
+
+def _before(span_ns: tuple[int, int], pieces: Iterable[Anchors]) -> Iterator[Anchors]:
+    """Leave out what came last, unless it came first too.
+
+    It is what was still in the device when it was stopped: it has not waited until a
+    transfer was full, nor for its turn, so it says nothing of the way of the others.
+    """
+    first_ns, last_ns = span_ns
+    for anchors in pieces:
+        known = anchors.host_ns < last_ns if first_ns < last_ns else anchors.host_ns > 0
+        yield anchors.take(known)
 
 
 def _transfer(reader: StreamReader, rate: float | None) -> float:

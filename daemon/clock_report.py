@@ -99,7 +99,7 @@ def seconds_text(seconds: float | None) -> str:
         return "-"
     for factor, unit in ((1e6, "us"), (1e3, "ms")):
         if abs(seconds) * factor < 999.5:
-            return f"{seconds * factor:.3g} {unit}"
+            return f"{round(seconds * factor, 3):.3g} {unit}"
     return f"{seconds:.3g} s"
 
 
@@ -158,7 +158,8 @@ def pulses_text(entry: DomainEntry) -> str:
 
 def _said(name: str, entry: DomainEntry) -> list[str]:
     warnings = [w for segment in entry.segments for w in segment.warnings]
-    jumps = [s for s in entry.segments if s.begins_with != "start"]
+    told = ("start", "silent loss")
+    jumps = [s for s in entry.segments if s.begins_with not in told]
     losses = [
         f"{name}: silent loss of {seconds_text(stop - start)} at {start:.3f} s"
         for start, stop, _ in entry.silent_losses

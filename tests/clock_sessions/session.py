@@ -10,11 +10,21 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from rigd.daemon.manifest import Manifest
+from rigd.config.paths import SessionPaths
+from rigd.daemon.manifest import DomainEntry, Manifest
 from rigd.streams.signals import SyncPulses
 from tests.clock_sessions.cells import CELLS, PULSES_SEED, Cell, clocks
 
 Floats = npt.NDArray[np.float64]
+
+
+NEAR = 0.06
+"""An edge further from a true pulse, s, is a false one; of several none counts."""
+
+
+WAKE = 3e-4
+"""Least time that waking the process of a simulated device takes here, s: it is in the
+host's stamps, and no bound knows it."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +35,9 @@ class Result:
         cell: The device.
         mode, grade: How its times were made, and what is said of them.
         bound: Error bound, s; None: unknown.
-        error: Largest error of a row's time beyond what one sample explains, s, apart
-            from the least way to the host (`least_way`).
-        within: Part of the edges whose whole error is within the bound.
+        error: Largest difference from the times of the reference for the same pulse,
+            beyond what one sample of each explains, s.
+        within: Part of the edges whose error against the truth is within the bound.
         edges: Edges that were compared.
         silent_losses: Losses that nobody counted, found from the clocks.
 
@@ -78,53 +88,45 @@ def judge(folder: Path) -> list[Result]:
     """Compare the times of all devices with the truth."""
     manifest = Manifest.load(folder / "manifest.json")
     start_ns = json.loads((folder / "record.json").read_text())["start_monotonic_ns"]
-    (file,) = folder.glob("sub-*.nwb")
-    results = []
-    with h5py.File(file) as session:
+    paths = SessionPaths(folder, manifest.subject, manifest.session)
+    with h5py.File(paths.session_file) as session:
         late = {cell.name: _lateness_in(session, cell, start_ns) for cell in CELLS}
-    way = least_way(late["reference"], CELLS[0].rate)
-    for cell in CELLS:
-        entry = manifest.clocks[cell.name]
-        bound = entry.error
-        whole = beyond(late[cell.name], cell.rate)
-        results.append(
-            Result(
-                cell,
-                entry.mode,
-                entry.grade,
-                bound,
-                float(np.max(beyond(late[cell.name] - way, cell.rate))),
-                0.0 if bound is None else float(np.mean(whole <= bound + way)),
-                len(whole),
-                len(entry.silent_losses),
-            )
-        )
-    return results
+    reference = late[CELLS[0].name]
+    return [_result(c, manifest.clocks[c.name], late[c.name], reference) for c in CELLS]
 
 
-def _lateness_in(session: h5py.File, cell: Cell, start_ns: int) -> Floats:
+def _result(
+    cell: Cell, entry: DomainEntry, late: dict[int, float], reference: dict[int, float]
+) -> Result:
+    both = [pulse for pulse in late if pulse in reference]
+    apart = np.array([late[pulse] - reference[pulse] for pulse in both])
+    error = np.maximum(apart - 1 / cell.rate, -apart - 1 / CELLS[0].rate)
+    whole = np.array(list(late.values()))
+    beyond = np.maximum(whole - 1 / cell.rate, -whole)
+    bound = entry.error
+    return Result(
+        cell,
+        entry.mode,
+        entry.grade,
+        bound,
+        error=float(np.max(error, initial=0.0)),
+        within=0.0 if bound is None else float(np.mean(beyond <= bound + WAKE)),
+        edges=len(late),
+        silent_losses=len(entry.silent_losses),
+    )
+
+
+def _lateness_in(session: h5py.File, cell: Cell, start_ns: int) -> dict[int, float]:
     series = session[f"acquisition/{cell.stream}"]
     return lateness(series["data"][:], series["timestamps"][:], start_ns)
 
 
-def least_way(late: Floats, rate: float) -> float:
-    """Least time from a sample to the host here, which is the same for all devices, s.
+def lateness(
+    rows: npt.NDArray[np.uint8], times: Floats, start_ns: int
+) -> dict[int, float]:
+    """Time of the first sample after each true edge minus the edge's true time, s.
 
-    The simulated devices wait in a process that must first be woken.
-    """
-    return float(np.median(late)) - 0.5 / rate
-
-
-def beyond(late: Floats, rate: float) -> Floats:
-    """Part of the lateness that one sample does not explain, s, 0 or more."""
-    found: Floats = np.maximum(np.maximum(-late, late - 1 / rate), 0.0)
-    return found
-
-
-def lateness(rows: npt.NDArray[np.uint8], times: Floats, start_ns: int) -> Floats:
-    """Time of each first sample after an edge minus the edge's true time, s.
-
-    From 0 to one sample where all is right.
+    By the true time of the edge, ns; from 0 to one sample where all is right.
     """
     high = (rows & 1) != 0
     first = np.flatnonzero(high[1:] & ~high[:-1]) + 1
@@ -134,7 +136,9 @@ def lateness(rows: npt.NDArray[np.uint8], times: Floats, start_ns: int) -> Float
     begin, end = (start_ns + round(t * 1e9) for t in (times[0], times[-1]))
     pulses = SyncPulses(seed=PULSES_SEED).onsets(begin - 10**9, end + 10**9)
     truth = (pulses - start_ns) / 1e9
-    near = np.searchsorted(truth, times[first]).clip(1, len(truth) - 1)
-    before = np.abs(truth[near - 1] - times[first]) < np.abs(truth[near] - times[first])
-    found: Floats = times[first] - truth[near - before]
-    return found
+    edges = times[first]
+    alone = np.searchsorted(edges, truth + NEAR) - np.searchsorted(edges, truth - NEAR)
+    seen = np.flatnonzero(alone == 1)
+    at = np.searchsorted(edges, truth[seen] - NEAR)
+    late = edges[at] - truth[seen]
+    return dict(zip(pulses[seen].tolist(), late.tolist(), strict=True))
