@@ -18,12 +18,6 @@ from rigd.streams.clock_map import Floats, Integers, Mode
 Records = npt.NDArray[Any]
 """Entries of `sync/blocks`, dtype `wire.RECORD_DTYPE`."""
 
-WINDOW_NS = 10**9
-"""One anchor is kept for each of these windows of host time."""
-
-LEAST_WINDOWS = 16
-"""Windows of a short recording are narrower, so that there are this many."""
-
 MOST_ANCHORS = 1_000_000
 """Anchors that are kept of one domain: 24 MB."""
 
@@ -172,15 +166,6 @@ class ClockEvidence:
     counts: bool = True
 
 
-def sample_anchors(blocks: Records) -> Anchors:
-    """Tie the last sample of each block to the block's host time."""
-    filled = blocks[blocks["rows"] > 0]
-    last = filled["first_sample"].astype(np.int64) + filled["rows"] - 1
-    return Anchors(
-        filled["epoch"].astype(np.int64), last, filled["host_ns"].astype(np.int64)
-    )
-
-
 def device_anchors(blocks: Records, last_row_ns: Integers) -> Anchors:
     """Tie the device time of each block's last row to the block's host time.
 
@@ -192,11 +177,6 @@ def device_anchors(blocks: Records, last_row_ns: Integers) -> Anchors:
         blocks["epoch"].astype(np.int64), x, blocks["host_ns"].astype(np.int64)
     )
     return anchors.take((x != NO_TIME) & (blocks["rows"] > 0))
-
-
-def window_ns(first_host_ns: int, last_host_ns: int) -> int:
-    """Width of the windows for a recording from the first to the last block, ns."""
-    return max(1, min(WINDOW_NS, (last_host_ns - first_host_ns) // LEAST_WINDOWS))
 
 
 def least_delayed(anchors: Anchors, width_ns: int, per_second: float) -> Anchors:

@@ -104,7 +104,7 @@ def grade_of(
         return Grade.F
     if error > tolerance or doubtful:
         return Grade.D
-    if mode in (Mode.HOST_CLOCK, Mode.LINE):
+    if mode is Mode.HOST_CLOCK:
         return Grade.C if latency_known else Grade.D
     is_thin = match is not None and (
         match.span < WELL_COVERED

@@ -41,8 +41,6 @@ class Mode(StrEnum):
     """The device's clock is disciplined to UTC by PTP or GPS."""
     HOST_CLOCK = "host_clock"
     """Least delayed receive times."""
-    LINE = "line"
-    """One straight line through the least delayed receive times."""
     NOMINAL = "nominal"
     """The nominal rate through the least delayed anchor: the last resort."""
     ARRIVAL = "arrival"

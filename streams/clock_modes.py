@@ -18,8 +18,8 @@ from rigd.streams.clock_map import ClockMap, Floats, Mode, PulseMatch
 from rigd.streams.domain_clock import DomainClock, Part
 from rigd.streams.edge_matching import LEAST_PAIRS, match_edges
 from rigd.streams.host_clock import borrow_skew
-from rigd.streams.host_line import ASSUMED_DRIFT
 from rigd.streams.pulses import without_bounce
+from rigd.streams.rate_trust import ASSUMED_DRIFT
 from rigd.streams.reference_line import ReferenceLine
 from rigd.streams.round_trips import LEAST_ROUND_TRIPS, correct_by_round_trips
 from rigd.streams.session_clock import SessionClock

@@ -13,7 +13,7 @@ from rigd.streams.host_clock import (
     can_tell_speed,
     fit_host_clock,
 )
-from rigd.streams.host_line import ASSUMED_DRIFT, Trust, theil_sen_slope, trust_in
+from rigd.streams.rate_trust import ASSUMED_DRIFT, Trust, theil_sen_slope, trust_in
 from rigd.streams.stretches import Stretch, find_stretches
 from rigd.streams.windows import window_minima
 

@@ -122,7 +122,7 @@ def test_losses_and_faults_stand_in_the_tables(tmp_path: Path) -> None:
     paths, session, record = recorded_session(tmp_path, counts)
     ap, analog, wheel = stream_entries(record, counts)
     ledger = Ledger(50, 7, 1, 2, (), ENDED_WITH_REASON, "unplugged")
-    fit = Fit(Mode.LINE, 12, 4.5, 1e-5, 1e-4, None)
+    fit = Fit(Mode.HOST_CLOCK, 12, 4.5, 1e-5, 1e-4, None)
     lost = (
         LostTime(LostInterval(9, 7, 5, 0, "device"), 0.3, 0.4),
         LostTime(LostInterval(4, 0, 4, 0, "source down"), 0.1, 0.2),
