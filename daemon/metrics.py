@@ -31,6 +31,7 @@ def metrics(status: Status, usages: Iterable[Usage]) -> Iterator[Metric]:
     yield from _of_service(status)
     yield from _of_sessions(status.sessions)
     yield from _of_streams(status.sessions)
+    yield from _of_clocks(status.sessions)
     yield from _of_processes(usages)
 
 
@@ -135,6 +136,36 @@ def _of_streams(sessions: Iterable[SessionStatus]) -> Iterator[Metric]:
         for cause, count in lost_by_cause(stream).items():
             lost.add_metric((*labels, cause), count)
     yield from (rows, safe, size, rate, nominal, ppm, lag, ring, lost)
+
+
+def _of_clocks(sessions: Iterable[SessionStatus]) -> Iterator[Metric]:
+    """How the clock of each stream runs while it is recorded."""
+    drift = GaugeMetricFamily(
+        "rigd_clock_drift_ppm",
+        "How much faster than nominal the clock of a stream runs against the host's",
+        labels=STREAM,
+    )
+    error = GaugeMetricFamily(
+        "rigd_clock_scatter_seconds",
+        "Scatter of the least delayed readings of a stream's clock",
+        labels=STREAM,
+    )
+    pulses = CounterMetricFamily(
+        "rigd_sync_pulses", "Pulses that a sync line has seen", labels=STREAM
+    )
+    expected = CounterMetricFamily(
+        "rigd_sync_pulses_expected",
+        "Pulses that it should have seen by its period or by the other lines",
+        labels=STREAM,
+    )
+    for session, stream in _streams(sessions):
+        labels = (session, stream.device, stream.stream)
+        if stream.clock is not None:
+            _add(drift, labels, stream.clock.drift_ppm)
+            _add(error, labels, stream.clock.error_seconds)
+            _add(pulses, labels, stream.clock.pulses)
+        _add(expected, labels, stream.pulses_expected)
+    yield from (drift, error, pulses, expected)
 
 
 UNTOLD = "not yet told"
