@@ -21,6 +21,8 @@ from benchmarks.workload import KEY, Workload
 from rigd.config.base import Model
 from rigd.streams.wire import (
     COPY_BELOW,
+    PREFIX,
+    RECORD,
     Address,
     Header,
     Kind,
@@ -31,6 +33,8 @@ from rigd.streams.wire import (
 )
 
 ACKNOWLEDGE_EVERY = 64
+PREFIX_KIND = 5
+"""Where the kind of a message stands."""
 
 Socket = zmq.Socket[bytes]
 
@@ -75,19 +79,26 @@ def take_and_answer(socket: Socket, descriptor: int, workload: Workload) -> None
     address = Address(KEY, hello.digest, hello.sender)
     form = workload.stream_format.to_json()
     socket.send_multipart([peer, welcome(address, 0, form)])
-    receive, write = socket.recv, os.write
-    is_small = workload.block_bytes < COPY_BELOW
-    for number in range(workload.blocks):
-        receive()
-        if is_small:
-            write(descriptor, receive())
-        else:
-            header = receive()
+    got, acknowledged = 0, 0
+    while got < workload.blocks:
+        socket.recv()
+        header = socket.recv()
+        if socket.getsockopt(zmq.RCVMORE):
             os.writev(descriptor, (header, socket.recv(copy=False).buffer))
-        if number % ACKNOWLEDGE_EVERY == 0:
-            _acknowledge(socket, peer, address, number)
+        else:
+            os.write(descriptor, header)
+        got += _blocks_in(header)
+        if got - acknowledged >= ACKNOWLEDGE_EVERY:
+            _acknowledge(socket, peer, address, got)
+            acknowledged = got
     socket.recv_multipart()
     _acknowledge(socket, peer, address, workload.blocks + 1)
+
+
+def _blocks_in(message: bytes) -> int:
+    """Blocks in a DATA or BLOCKS message."""
+    is_one = message[PREFIX_KIND] == Kind.DATA
+    return 1 if is_one else int(RECORD.unpack_from(message, PREFIX.size)[-1])
 
 
 def _acknowledge(socket: Socket, peer: bytes, address: Address, number: int) -> None:

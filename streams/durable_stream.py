@@ -13,9 +13,9 @@ ask the source for the rest. libhdf5 is not trusted again in a file that has fai
 import errno
 import json
 from collections import deque
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from shutil import copymode
 from typing import Any
@@ -42,6 +42,21 @@ INLINE_BYTES = 16 * 2**20
 
 class PartFailedError(Exception):
     """The HDF5 file can't be relied on any more; `begin_part` goes on in a new one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Tells any failure of libhdf5 as that of the part, `name` its file."""
+
+    name: str
+
+    def __enter__(self) -> None:
+        """Nothing to do before."""
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        """Raise `PartFailedError` for what h5py raised."""
+        if isinstance(error, HDF5_ERRORS):
+            raise PartFailedError(f"{self.name}: {error}") from error
 
 
 def journal_path(stream_file: Path) -> Path:
@@ -337,12 +352,8 @@ class DurableStream:
             else:
                 self._file.flush()
 
-    @contextmanager
-    def _guarded(self) -> Iterator[None]:
-        try:
-            yield
-        except HDF5_ERRORS as error:
-            raise PartFailedError(f"{self._file.name}: {error}") from error
+    def _guarded(self) -> "Guard":
+        return Guard(self._file.name)
 
     # --- syncing ------------------------------------------------------------------
 
@@ -372,6 +383,8 @@ class DurableStream:
         self.show()
         self._journal.write()
         self._syncing = (self._threads.submit(self._sync, moment), moment)
+        if self._reserve is not None:
+            self._reserve.look_again()
         return True
 
     def _add_inline(self, number: int, last: int) -> None:

@@ -5,20 +5,19 @@ microseconds for what arrives together, and its memory does not grow.
 """
 
 from collections import deque
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from rigd.config.clocks import SyncLine
 from rigd.streams.block import NO_TIME, StreamFormat
-from rigd.streams.clock_evidence import Records, counter_ns
-from rigd.streams.clock_map import Integers
+from rigd.streams.clock_evidence import counter_ns
 from rigd.streams.host_clock import supporting_line
 from rigd.streams.messages import ClockStatus
 from rigd.streams.pulses import event_edges
+from rigd.streams.receiver import Run
 from rigd.streams.sync_lines import SyncKind, edge_finder, sync_kind
-from rigd.streams.wire import RECORD_DTYPE
+from rigd.streams.wire import RECORD
 
 WINDOW_NS = 10**9
 """One reading is kept for each of these windows of host time."""
@@ -45,45 +44,43 @@ class LiveClock:
         self._window: tuple[int, int] | None = None
         self._pulses = None if sync is None else LivePulses(form, sync)
 
-    def take(self, records: Sequence[bytes], bodies: Sequence[Any]) -> None:
-        """Take blocks that follow each other: their records and their bytes."""
-        blocks = np.frombuffer(b"".join(records), RECORD_DTYPE)
-        device_ns = self._last_device_ns(blocks, bodies)
-        known = device_ns != NO_TIME
-        if known.any():
-            self._read(device_ns[known], blocks["host_ns"][known].astype(np.int64))
-        if self._pulses is not None:
-            for block, body in zip(blocks, bodies, strict=True):
-                self._pulses.take(block, body)
+    def take(self, run: Run) -> None:
+        """Take blocks that follow each other.
 
-    def _last_device_ns(self, blocks: Records, bodies: Sequence[Any]) -> Integers:
-        """Device time of the last row of each block; by its count where it has none."""
-        rows = blocks["rows"].astype(np.int64)
+        One reading of them is enough, and cheap: the last block had the least time to
+        wait for others.
+        """
+        _, first, device_ns, host_ns, rows, *_ = RECORD.unpack(
+            run.records[-1][-RECORD.size :]
+        )
         if self._form.row_times:
-            last = [bytes(body[-8:]) for body in bodies]
-            return np.frombuffer(b"".join(last), "<i8").astype(np.int64)
-        device_ns = blocks["device_ns"].astype(np.int64)
-        if self._form.rate is None:
-            return device_ns
-        first = blocks["first_sample"].astype(np.int64)
-        counted = counter_ns(first + rows - 1, self._form.rate)
-        length = counter_ns(rows - 1, self._form.rate)
-        return np.where(device_ns == NO_TIME, counted, device_ns + length)
+            device_ns = int.from_bytes(run.bodies[-1][-8:], "little", signed=True)
+        elif self._form.rate is not None:
+            device_ns = self._last_row_ns(device_ns, first, rows, self._form.rate)
+        if device_ns != NO_TIME:
+            self._read(device_ns, host_ns)
+        if self._pulses is not None:
+            for block in run.singly():
+                self._pulses.take(block)
 
-    def _read(self, device_ns: Integers, host_ns: Integers) -> None:
+    def _last_row_ns(self, device_ns: int, first: int, rows: int, rate: float) -> int:
+        """Device time of the last row of a block; by its count where it has none."""
+        if device_ns == NO_TIME:
+            return int(counter_ns(np.array(first + rows - 1), rate))
+        return device_ns + round((rows - 1) * 1e9 / rate)
+
+    def _read(self, device_ns: int, host_ns: int) -> None:
         """Keep the least delayed reading of each window."""
-        best = int(np.argmin(host_ns - device_ns))
-        reading = int(device_ns[best]), int(host_ns[best])
-        window = reading[1] // WINDOW_NS
+        window, delay = host_ns // WINDOW_NS, host_ns - device_ns
         if self._window is None or window != self._window[0]:
-            self._readings.append(reading)
-        elif reading[1] - reading[0] < self._window[1]:
-            self._readings[-1] = reading
+            self._readings.append((device_ns, host_ns))
+        elif delay < self._window[1]:
+            self._readings[-1] = device_ns, host_ns
         else:
             return
         if self._has_jumped():
             self._readings = deque(list(self._readings)[-1:], WINDOWS)
-        self._window = window, reading[1] - reading[0]
+        self._window = window, delay
 
     def _has_jumped(self) -> bool:
         """Whether the device's clock has been set back: begin anew."""
@@ -138,23 +135,21 @@ class LivePulses:
         self.last_ns: int | None = None
         self.longest = 0.0
 
-    def take(self, block: Any, body: Any) -> None:
+    def take(self, run: Run) -> None:
         """Count the pulses of one block."""
-        rows = int(block["rows"])
-        shape = rows, *self._form.shape
-        data = np.frombuffer(body, self._form.dtype, int(np.prod(shape)))
-        found = self._find(data.reshape(shape), block)
+        shape = run.rows, *self._form.shape
+        data = np.frombuffer(run.bodies[0], self._form.dtype, int(np.prod(shape)))
+        found = self._find(data.reshape(shape), run.first, run.epoch)
         if found:
-            host_ns = int(block["host_ns"])
+            host_ns = RECORD.unpack(run.records[0])[3]
             if self.last_ns is not None:
                 self.longest = max(self.longest, (host_ns - self.last_ns) / 1e9)
             self.count += found
             self.last_ns = host_ns
 
-    def _find(self, data: Any, block: Any) -> int:
+    def _find(self, data: Any, first: int, epoch: int) -> int:
         if self._finder is not None:
             rows = data if self._sync.column is None else data[:, self._sync.column]
-            first, epoch = int(block["first_sample"]), int(block["epoch"])
             return len(self._finder.feed(rows.reshape(len(rows)), first, epoch))
         names = self._form.dtype.names or ()
         values = data["value"] if "value" in names else np.ones(len(data), np.int64)

@@ -53,7 +53,7 @@ class WriterSpec(Model):
     """A live reader sees a row after at most this long (plus the drain interval)."""
     sync_seconds: float = 1.0
     """Rows are on the disk, and acknowledged, after at most this long."""
-    sync_bytes: int = 64 * 2**20
+    sync_bytes: int = 16 * 2**20
     """... or after this many bytes."""
     durable: bool = True
     """False: what the kernel holds is acknowledged already. It outlives the writer, but

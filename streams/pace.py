@@ -18,7 +18,10 @@ GATHER_PART = 0.25
 SHORTEST = 0.001
 """Seconds below which a rest is not worth its trouble."""
 
-WINDOW = 0.1
+WORTH_GATHERING = 1.35
+"""Messages below which a rest saves nothing."""
+
+WINDOW = 0.5
 """Seconds over which the rate is measured."""
 
 
@@ -33,7 +36,10 @@ class Pace:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Begin as for a slow stream; `queue` is how many messages may wait."""
+        """Begin without rests, until the rate is known.
+
+        `queue` is how many messages may wait.
+        """
         self._longest = longest
         self._queue = queue
         self._clock = clock
@@ -41,7 +47,7 @@ class Pace:
         self._since = clock()
         self._bytes = 0
         self._messages = 0
-        self._seconds = longest
+        self._seconds = 0.0
 
     def rest(self, size: int, messages: int, *, is_empty: bool) -> None:
         """Sleep for as long as the rate of the last window allows.
@@ -65,9 +71,14 @@ class Pace:
     def _allowed(self, elapsed: float) -> float:
         """Return the seconds in which not too much gathers, at the rate measured.
 
+        None at all where hardly more than one message would gather: to wait for it
+        costs the same, and it is seen sooner.
+
         A rest that is too long slows the sender, and so what is measured. As more than
         the allowed part is taken then, the next rest is shorter nevertheless.
         """
+        if self._messages * self._longest < WORTH_GATHERING * elapsed:
+            return 0.0
         by_bytes = GATHER_BYTES / max(1, self._bytes)
         by_messages = GATHER_PART * self._queue / max(1, self._messages)
         return min(self._longest, elapsed * min(by_bytes, by_messages))

@@ -14,6 +14,7 @@ import zmq
 
 from rigd.config.base import Model
 from rigd.streams.messages import Command, Event, Failed, Notice
+from rigd.streams.readiness import has_input
 
 PR_SET_PDEATHSIG = 1
 
@@ -94,12 +95,10 @@ class Control:
     def commands(self) -> list[Command]:
         """Return the commands that have come since the last call."""
         commands: list[Command] = []
-        while True:
-            try:
-                text = self.socket.recv(zmq.NOBLOCK)
-            except zmq.Again:
-                return commands
+        while has_input(self.socket):
+            text = self.socket.recv(zmq.NOBLOCK)
             commands.append(Command.model_validate_json(text))
+        return commands
 
     def close(self) -> None:
         """Give the socket back after the last events have left, at most 2 s."""

@@ -6,23 +6,28 @@ is dropped and counted. What is not of this protocol or stream is refused and co
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import zmq
 
 from rigd.streams.block import StreamFormat
 from rigd.streams.ledger import CAUSES
+from rigd.streams.readiness import has_input
 from rigd.streams.standing import Standing
 from rigd.streams.wire import (
     CLOCK_DTYPE,
     HEADER_BYTES,
     INTRODUCE,
     LOST_COUNT,
+    MOST_BLOCKS,
     NUMBERED,
     PREFIX,
     RECORD,
+    RECORD_DTYPE,
+    SAMPLES,
     SAMPLES_END,
     Address,
     Header,
@@ -49,6 +54,9 @@ REPLACED = "another sender has taken over this stream"
 TOO_MANY = memoryview(b"")
 """Body of a message of more than two frames: none that can be used."""
 
+ROWS = 4
+"""Where a `RECORD` has its number of rows."""
+
 NO_SENDER = 0
 """Sender id before the first HELLO; senders draw ids from 1."""
 
@@ -57,14 +65,48 @@ NO_SENDER = 0
 class Run:
     """Blocks that follow each other in sequence and in sample index.
 
-    `records` are the blocks' 48-byte entries for `sync/blocks`; `bodies` their bytes.
+    Attributes:
+        first: Sample index of the first row.
+        rows: Rows of all blocks.
+        epoch: That of all blocks.
+        blocks: How many blocks.
+        records: The blocks' entries for `sync/blocks`, 48 bytes each; those of blocks
+            that came together are one piece.
+        bodies: The blocks' bytes. Those of blocks that came together are one piece,
+            unless each row has a time of its own.
+        body_rows: Rows of each body.
+
     """
 
     first: int
     rows: int
     epoch: int
+    blocks: int = 0
     records: list[Any] = field(default_factory=list)
     bodies: list[Any] = field(default_factory=list)
+    body_rows: list[int] = field(default_factory=list)
+
+    def add(self, record: Any, body: Any, rows: int) -> None:
+        """Add a block."""
+        self.rows += rows
+        self.blocks += 1
+        self.records.append(record)
+        self.bodies.append(body)
+        self.body_rows.append(rows)
+
+    def singly(self) -> Iterator["Run"]:
+        """Cut into runs of one block each."""
+        for records, body, rows in zip(
+            self.records, self.bodies, self.body_rows, strict=True
+        ):
+            row_bytes, start = len(body) // max(1, rows), 0
+            for block in np.frombuffer(records, RECORD_DTYPE):
+                count = int(block["rows"])
+                single = Run(int(block["first_sample"]), 0, self.epoch)
+                stop = start + count * row_bytes
+                single.add(block.tobytes(), body[start:stop], count)
+                start = stop
+                yield single
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +154,25 @@ def _fault_of_loss(told: Told) -> str:
     return ""
 
 
+def fault_of_rows(first: int, rows: int) -> str:
+    """Say what makes the rows of a block impossible; empty: nothing."""
+    if not rows:
+        return "no rows"
+    if first + rows > SAMPLES_END:
+        return f"rows {first} to {first + rows}; indices end at {SAMPLES_END}"
+    return ""
+
+
+def follow_each_other(blocks: list[Any]) -> bool:
+    """Say whether the rows of blocks (`RECORD`s) are one piece, without a hole."""
+    _, next_sample, _, _, _, first_epoch, _, _ = blocks[0]
+    for _, first, _, _, rows, epoch, _, _ in blocks:
+        if first != next_sample or epoch != first_epoch:
+            return False
+        next_sample += rows
+    return True
+
+
 class Receiver:
     """Binds the stream's socket and hands out what comes, in order."""
 
@@ -135,6 +196,7 @@ class Receiver:
         self.repeated = 0
         self.rejected = 0
         self.taken_bytes = 0
+        self.taken_messages = 0
         self.is_empty = True
         self._kept = 0
         self._epoch = 0
@@ -142,7 +204,8 @@ class Receiver:
         self._format = stream_format
         self._key = key
         self._row_bytes = stream_format.row_bytes + 8 * stream_format.row_times
-        self._prefix = b""
+        self._prefixes = (b"", b"")
+        self._run: Run | None = None
         self._peer = b""
         self._complain = complain
         self._asked = (-1, 0.0)
@@ -156,7 +219,7 @@ class Receiver:
         if standing.sender != self.sender:
             self.sender = standing.sender
             self._replaced.discard(standing.sender)
-            self._prefix = self._address(standing.sender).prefix(Kind.DATA)
+            self._prefixes = self._data_prefixes(standing.sender)
 
     @property
     def has_met_sender(self) -> bool:
@@ -176,57 +239,115 @@ class Receiver:
         `is_empty` says afterwards whether nothing more was there.
         """
         taken: list[Taken] = []
-        run: Run | None = None
+        self._run = None
         full = self.taken_bytes + TAKE_BYTES
-        receive, unpack = self.socket.recv, RECORD.unpack_from
-        row_bytes, header_end = self._row_bytes, HEADER_BYTES
-        prefix_end = PREFIX.size
-        self.is_empty = False
-        try:
-            for _ in range(TAKE_LIMIT):
-                peer = receive(zmq.NOBLOCK)
-                if peer != self._peer:
-                    run = None
-                    self._take_stranger(peer, taken)
-                    continue
-                message = receive()
-                size = len(message)
-                body: Any
-                if size == header_end:
-                    body = self._second_frame()
-                    size += len(body)
-                else:
-                    body = memoryview(message)[header_end:]
-                if message[:prefix_end] != self._prefix or size < header_end:
-                    run = None
-                    self._take_other(peer, message, body, taken)
-                    continue
-                sequence, first, _, _, rows, epoch, _, _ = unpack(message, prefix_end)
-                if sequence != self.wanted:
-                    self._out_of_sequence(sequence)
-                    continue
-                self.wanted += 1
-                if (
-                    size != header_end + rows * row_bytes
-                    or not rows
-                    or first + rows > SAMPLES_END
-                ):
-                    run = None
-                    taken.append(self._malformed(first, rows, size - header_end))
-                    continue
-                self.taken_bytes += size
-                if run is None or first != run.first + run.rows or epoch != run.epoch:
-                    run = Run(first, 0, epoch)
-                    taken.append(run)
-                    self._epoch = max(self._epoch, epoch)
-                run.rows += rows
-                run.records.append(message[prefix_end:header_end])
-                run.bodies.append(body)
-                if self.taken_bytes >= full:
-                    break
-        except zmq.Again:
-            self.is_empty = True
+        for _ in range(TAKE_LIMIT):
+            self.is_empty = not has_input(self.socket)
+            if self.is_empty or self.taken_bytes >= full:
+                break
+            self._take_one(taken)
         return taken
+
+    def _take_one(self, taken: list[Taken]) -> None:
+        peer = self.socket.recv(zmq.NOBLOCK)
+        if peer != self._peer:
+            self._run = None
+            self._take_stranger(peer, taken)
+            return
+        message = self.socket.recv()
+        body = self._body(message)
+        size = len(message) if len(message) > HEADER_BYTES else HEADER_BYTES + len(body)
+        prefix = message[: PREFIX.size]
+        if len(message) < HEADER_BYTES or prefix not in self._prefixes:
+            self._run = None
+            self._take_other(peer, message, body, taken)
+        elif prefix == self._prefixes[0]:
+            self._take_data(message, body, taken)
+        else:
+            self._take_blocks(message, body, taken)
+        self.taken_bytes += size
+        self.taken_messages += 1
+
+    def _body(self, message: bytes) -> Any:
+        if len(message) == HEADER_BYTES:
+            return self._second_frame()
+        return memoryview(message)[HEADER_BYTES:]
+
+    def _take_data(self, message: bytes, body: Any, taken: list[Taken]) -> None:
+        sequence, first, _, _, rows, epoch, _, _ = RECORD.unpack_from(
+            message, PREFIX.size
+        )
+        if sequence != self.wanted:
+            self._out_of_sequence(sequence)
+            return
+        self.wanted += 1
+        fault = fault_of_rows(first, rows)
+        if fault or len(body) != rows * self._row_bytes:
+            taken.append(self._malformed(fault or f"{len(body)} bytes for {rows} rows"))
+            return
+        record = message[PREFIX.size : HEADER_BYTES]
+        self._run_at(first, epoch, taken).add(record, body, rows)
+
+    def _take_blocks(self, message: bytes, body: Any, taken: list[Taken]) -> None:
+        sequence, _, _, _, _, _, _, count = RECORD.unpack_from(message, PREFIX.size)
+        after = sequence + max(1, min(count, MOST_BLOCKS))
+        if sequence > self.wanted:
+            self._out_of_sequence(sequence)
+            return
+        known = min(self.wanted, after) - sequence
+        self.repeated += known
+        if after <= self.wanted:
+            return
+        self.wanted = after
+        blocks = self._blocks(body, sequence, count)
+        if blocks is None:
+            taken.append(self._malformed(f"{len(body)} bytes for {count} blocks"))
+        elif known or self._format.row_times or not follow_each_other(blocks):
+            self._take_singly(blocks, body, known, taken)
+        else:
+            self._take_piece(blocks, body, taken)
+
+    def _blocks(self, body: Any, sequence: int, count: int) -> list[Any] | None:
+        """Return the records of a BLOCKS message; None if it is not what it says."""
+        end = count * RECORD.size
+        if not 1 <= count <= MOST_BLOCKS or len(body) < end:
+            return None
+        blocks = list(RECORD.iter_unpack(body[:end]))
+        rows = sum(block[ROWS] for block in blocks)
+        are_sound = all(
+            block[0] == number and not fault_of_rows(block[1], block[ROWS])
+            for number, block in enumerate(blocks, sequence)
+        )
+        is_whole = len(body) - end == rows * self._row_bytes
+        return blocks if are_sound and is_whole else None
+
+    def _take_piece(self, blocks: list[Any], body: Any, taken: list[Taken]) -> None:
+        end = len(blocks) * RECORD.size
+        _, first, _, _, _, epoch, _, _ = blocks[0]
+        run = self._run_at(first, epoch, taken)
+        run.add(body[:end], body[end:], (len(body) - end) // self._row_bytes)
+        run.blocks += len(blocks) - 1
+
+    def _take_singly(
+        self, blocks: list[Any], body: Any, known: int, taken: list[Taken]
+    ) -> None:
+        start = len(blocks) * RECORD.size
+        for number, (_, first, _, _, rows, epoch, _, _) in enumerate(blocks):
+            stop = start + rows * self._row_bytes
+            if number >= known:
+                record = body[number * RECORD.size : (number + 1) * RECORD.size]
+                run = self._run_at(first, epoch, taken)
+                run.add(bytes(record), body[start:stop], rows)
+            start = stop
+
+    def _run_at(self, first: int, epoch: int, taken: list[Taken]) -> Run:
+        """Return the run that goes on at sample `first`; a new one if none does."""
+        run = self._run
+        if run is None or first != run.first + run.rows or epoch != run.epoch:
+            self._run = run = Run(first, 0, epoch)
+            taken.append(run)
+            self._epoch = max(self._epoch, epoch)
+        return run
 
     def _second_frame(self) -> Any:
         """Return the body that came in a frame of its own, without copying it.
@@ -276,13 +397,12 @@ class Receiver:
         else:
             self._turn_away(peer, header.sender)
 
-    def _malformed(self, first: int, rows: int, size: int) -> Malformed:
+    def _malformed(self, what: str) -> Malformed:
         what = (
-            f"{size} bytes for {rows} rows of {self._row_bytes} bytes "
+            f"{what}, a row has {self._row_bytes} bytes "
             f"({self._format.dtype}, shape {list(self._format.shape)})"
         )
-        if first + rows > SAMPLES_END:
-            what = f"rows {first} to {first + rows}; indices end at {SAMPLES_END}"
+        self._run = None
         self._reject(what)
         return Malformed(what)
 
@@ -306,6 +426,9 @@ class Receiver:
             self._reject(f"kind {header.kind.name} is not for a writer")
         elif header.sequence != self.wanted:
             self._out_of_sequence(header.sequence)
+        elif header.kind in SAMPLES:
+            self.wanted += 1
+            taken.append(self._malformed("flags are not 0"))
         else:
             self.wanted += 1
             self._take_told(Told(header, bytes(body)), taken, body is not TOO_MANY)
@@ -366,7 +489,7 @@ class Receiver:
         if header.sender != self.sender:
             self._replaced.add(self.sender)
             self.sender, self.wanted, self._kept = header.sender, 0, 0
-            self._prefix = self._address(header.sender).prefix(Kind.DATA)
+            self._prefixes = self._data_prefixes(header.sender)
             if not is_first:
                 taken.append(TakenOver())
         first_epoch = 0 if is_first else self._epoch + 1
@@ -382,6 +505,11 @@ class Receiver:
             return
         self._reject(f"a message of sender {sender:#x}: {REPLACED}")
         self._answer(Kind.REFUSED, self.wanted, peer, sender, REPLACED)
+
+    def _data_prefixes(self, sender: int) -> tuple[bytes, bytes]:
+        """What DATA and BLOCKS messages of a sender begin with."""
+        address = self._address(sender)
+        return address.prefix(Kind.DATA), address.prefix(Kind.BLOCKS)
 
     def _address(self, sender: int) -> Address:
         return Address(self._key, self._format.digest, sender)

@@ -24,6 +24,12 @@ SUFFIX = ".reserve"
 """End of the name of files that hold space for the end of the session."""
 
 
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.fallocate.argtypes = (
+    ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64
+)  # fmt: skip
+
+
 class DiskFullError(Exception):
     """The disk has no room for what should be kept free: how much was asked."""
 
@@ -35,11 +41,7 @@ def set_aside(descriptor: int, start: int, size: int) -> None:
         OSError: It does not.
 
     """
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.fallocate.argtypes = (
-        ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64
-    )  # fmt: skip
-    while libc.fallocate(descriptor, KEEP_SIZE, start, size) != 0:
+    while _libc.fallocate(descriptor, KEEP_SIZE, start, size) != 0:
         code = ctypes.get_errno()
         if code != errno.EINTR:
             raise OSError(code, os.strerror(code))

@@ -1,7 +1,8 @@
 """The source's bounded memory of messages that are not acknowledged yet.
 
-No I/O. Messages are numbered from 0 without holes. What does not fit is refused, never
-pushed out: the writer can always be sent again what it has not acknowledged.
+No I/O. Numbers are given from 0 without holes; a message carries one or several of
+them. What does not fit is refused, never pushed out: the writer can always be sent
+again what it has not acknowledged.
 """
 
 from collections import deque
@@ -12,15 +13,20 @@ from typing import Any
 
 @dataclass(slots=True)
 class Message:
-    """One numbered message: its frames, its size and how many rows it carries."""
+    """Its frames, its size, how many rows and how many numbers it carries."""
 
     frames: tuple[Any, ...]
     size: int
     rows: int
+    count: int = 1
 
 
 class Ring:
-    """Numbered messages from `first` (the oldest kept) up to `next` (not yet made)."""
+    """Everything from number `first` (the oldest kept) up to `next` (not yet given).
+
+    `cursor` is the number of the next message to send; `used` and `used_rows` are the
+    bytes and rows of all that has a number and is not released.
+    """
 
     def __init__(self, size: int, rows: int | None = None) -> None:
         """Hold at most `size` bytes and, where given, `rows` rows."""
@@ -29,14 +35,10 @@ class Ring:
         self._messages: deque[Message] = deque()
         self._unsent: deque[Message] = deque()
         self.first = 0
+        self.cursor = 0
         self.next = 0
         self.used = 0
         self.used_rows = 0
-
-    @property
-    def cursor(self) -> int:
-        """Sequence number of the next message to send."""
-        return self.next - len(self._unsent)
 
     @property
     def fill(self) -> float:
@@ -45,35 +47,54 @@ class Ring:
         return max(by_size, self.used_rows / self._rows) if self._rows else by_size
 
     def has_room(self, size: int, rows: int) -> bool:
-        """Say whether a message of that size fits. An empty ring takes any."""
-        if not self._messages:
+        """Say whether something of that size fits. An empty ring takes any."""
+        if self.first == self.next:
             return True
         return self.used + size <= self._size and (
             self._rows is None or self.used_rows + rows <= self._rows
         )
 
-    def push(self, message: Message) -> None:
-        """Keep a message as number `next`; ask `has_room` first where it matters."""
+    def number(self, size: int, rows: int) -> int:
+        """Give something of that size its number; `keep` its message later."""
+        number = self.next
+        self.next = number + 1
+        self.used += size
+        self.used_rows += rows
+        return number
+
+    def keep(self, message: Message) -> None:
+        """Keep the message that carries the oldest numbers without one."""
         self._messages.append(message)
         self._unsent.append(message)
-        self.next += 1
-        self.used += message.size
-        self.used_rows += message.rows
+
+    def push(self, message: Message) -> None:
+        """Keep a message as number `next`; ask `has_room` first where it matters."""
+        self.number(message.size, message.rows)
+        self.keep(message)
 
     def release(self, sequence: int) -> None:
         """Forget all messages below `sequence`: the writer has them for good."""
-        for _ in range(min(sequence, self.next) - self.first):
-            message = self._messages.popleft()
+        messages = self._messages
+        while messages and self.first + messages[0].count <= sequence:
+            message = messages.popleft()
             self.used -= message.size
             self.used_rows -= message.rows
-            self.first += 1
+            self.first += message.count
         while self.cursor < self.first:
-            self._unsent.popleft()
+            self.mark_sent()
 
     def rewind(self, sequence: int) -> None:
-        """Send again from `sequence`, or from the oldest that is still kept."""
-        start = max(0, sequence - self.first)
-        self._unsent = deque(islice(self._messages, start, None))
+        """Send again from `sequence`, or from the oldest that is still kept.
+
+        From the beginning of the message that carries it: the writer drops what it has.
+        """
+        self.cursor, before = self.first, 0
+        for message in self._messages:
+            if self.cursor + message.count > sequence:
+                break
+            self.cursor += message.count
+            before += 1
+        self._unsent = deque(islice(self._messages, before, None))
 
     def unsent(self) -> Message | None:
         """Return the next message to send; None when all are sent."""
@@ -81,4 +102,4 @@ class Ring:
 
     def mark_sent(self) -> None:
         """Go on to the message after the one that `unsent` returns."""
-        self._unsent.popleft()
+        self.cursor += self._unsent.popleft().count

@@ -1,24 +1,29 @@
 """The source's end of one stream's wire: numbers, keeps, sends and sends again."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import zmq
 
 from rigd.streams.block import Block, ClockReading, Ended, Lost, StreamFormat
+from rigd.streams.readiness import has_input
 from rigd.streams.ring import Message, Ring
 from rigd.streams.wire import (
     CLOCK_DTYPE,
     COPY_BELOW,
+    GATHER_BYTES,
     INTRODUCE,
     LOST_COUNT,
+    MOST_BLOCKS,
     RECORD,
     Address,
     Header,
     Kind,
     WireError,
     high_water_mark,
+    pack_blocks,
     pack_header,
     parse_header,
 )
@@ -32,6 +37,11 @@ ASK_AFTER = 3.0
 PUMP_LIMIT = 256
 """Messages sent in a row before replies are looked at again."""
 
+MORE_FOLLOWS = zmq.NOBLOCK | zmq.SNDMORE
+
+GATHER_SECONDS = 0.1
+"""Seconds that a small block may wait for others, to travel with them."""
+
 
 @dataclass(slots=True)
 class Tally:
@@ -39,6 +49,46 @@ class Tally:
 
     rows: int = 0
     lost: int = 0
+
+
+@dataclass(slots=True)
+class Gathering:
+    """Small blocks that will travel as one message.
+
+    Attributes:
+        since: CLOCK_MONOTONIC, ns, when the first one came.
+        next: Sample index after the last row.
+        epoch: That of all of them.
+        records: Their `RECORD`s.
+        parts: Their bodies, in pieces.
+        size: Bytes of the bodies.
+        rows: Rows of all.
+
+    """
+
+    since: int
+    next: int
+    epoch: int
+    records: list[bytes] = field(default_factory=list)
+    parts: list[Any] = field(default_factory=list)
+    size: int = 0
+    rows: int = 0
+
+    def takes(self, block: Block, size: int) -> bool:
+        """Say whether a block of `size` bytes goes on where this ends, and fits."""
+        follows = self.next == block.first and self.epoch == block.epoch
+        fits = self.size + size <= GATHER_BYTES and len(self.records) < MOST_BLOCKS
+        return follows and fits
+
+    def add(self, record: bytes, block: Block, rows: int, size: int) -> None:
+        """Add a block with its record."""
+        self.records.append(record)
+        self.parts.append(block.data)
+        if block.row_ns is not None:
+            self.parts.append(block.row_ns)
+        self.next = block.first + rows
+        self.size += size
+        self.rows += rows
 
 
 class RefusedError(Exception):
@@ -61,14 +111,17 @@ class Sender:
         stream_format: StreamFormat,
         address: Address,
         ring: Ring,
+        gather_seconds: float = GATHER_SECONDS,
     ) -> None:
         self.stream = stream
         self.ring = ring
         self.tally = Tally()
         self.welcome = False
-        self._row_bytes = stream_format.row_bytes
+        self._gather_ns = int(gather_seconds * 1e9)
         self._address = address
         self._data_prefix = address.prefix(Kind.DATA)
+        self._blocks_prefix = address.prefix(Kind.BLOCKS)
+        self._gathering: Gathering | None = None
         self._missing: Lost | None = None
         self._ended: int | None = None
         self._greeted = -HELLO_EVERY
@@ -80,20 +133,64 @@ class Sender:
 
     # --- what the driver says -----------------------------------------------------
 
-    def has_room(self, rows: int) -> bool:
-        """Say whether a block of `rows` rows would be taken now."""
-        return self.ring.has_room(rows * self._row_bytes, rows)
-
     def offer(self, block: Block) -> bool:
         """Take a block into the ring, or count its rows as lost: "ring full"."""
-        rows = len(block.data)
-        if not self.has_room(rows):
+        data, times = block.data, block.row_ns
+        rows = len(data)
+        size = data.nbytes if times is None else data.nbytes + times.nbytes
+        if not self.ring.has_room(size, rows):
             self._lose(Lost(self.stream, block.first, rows, "ring full", block.epoch))
             return False
-        self.announce_missing()
-        self.ring.push(self._data_message(block, rows))
+        if self._missing is not None:
+            self.announce_missing()
+        if size < COPY_BELOW:
+            self._gather(block, rows, size)
+        else:
+            self._take_alone(block, rows, size)
         self.tally.rows += rows
         return True
+
+    def _gather(self, block: Block, rows: int, size: int) -> None:
+        """Put a small block beside those before it that have not been sent."""
+        gathering = self._gathering
+        if gathering is None or not gathering.takes(block, size):
+            self.finish_gathering()
+            gathering = Gathering(time.monotonic_ns(), block.first, block.epoch)
+            self._gathering = gathering
+        record = RECORD.pack(
+            self.ring.number(size, rows), block.first, block.device_ns, block.host_ns,
+            rows, block.epoch, block.batch, 0,
+        )  # fmt: skip
+        gathering.add(record, block, rows, size)
+
+    def finish_gathering(self) -> None:
+        """Let the blocks that wait for others travel now."""
+        gathering, self._gathering = self._gathering, None
+        if gathering is None:
+            return
+        records, parts, rows = gathering.records, gathering.parts, gathering.rows
+        if len(records) == 1:
+            frame = b"".join((self._data_prefix, *records, *parts))
+        else:
+            frame = pack_blocks(self._blocks_prefix, records, parts, rows)
+        self.ring.keep(Message((frame,), gathering.size, rows, len(records)))
+
+    def _finish_gathering_in_time(self) -> None:
+        gathering = self._gathering
+        if gathering and time.monotonic_ns() - gathering.since >= self._gather_ns:
+            self.finish_gathering()
+
+    def _take_alone(self, block: Block, rows: int, size: int) -> None:
+        """Keep a large block: a message of its own, whose samples are not copied."""
+        self.finish_gathering()
+        header = self._data_prefix + RECORD.pack(
+            self.ring.next, block.first, block.device_ns, block.host_ns, rows,
+            block.epoch, block.batch, 0,
+        )  # fmt: skip
+        body: Any = block.data.reshape(-1).view(np.uint8).data
+        if block.row_ns is not None:
+            body = b"".join((body, block.row_ns.data))
+        self.ring.push(Message((header, body), size, rows))
 
     def lose(self, lost: Lost) -> None:
         """Pass on what the driver says is lost; losses in a row are one interval."""
@@ -105,16 +202,14 @@ class Sender:
         body = np.array(
             [(reading.device_ns, reading.host_ns, reading.uncertainty_ns)], CLOCK_DTYPE
         ).tobytes()
-        self._push_small(Header(Kind.CLOCK, 0, 0, 0, self.ring.next), body)
+        self._push_small(Kind.CLOCK, body)
 
     def end(self, ended: Ended) -> None:
         """Say that nothing follows. A second end is ignored."""
         if self._ended is not None:
             return
         self.announce_missing()
-        self._push_small(
-            Header(Kind.END, 0, 0, 0, self.ring.next), ended.reason.encode()[:240]
-        )
+        self._push_small(Kind.END, ended.reason.encode()[:240])
         self._ended = self.ring.next
 
     @property
@@ -150,35 +245,18 @@ class Sender:
         """Put a LOST message into the ring; small, so it goes in whatever its fill."""
         lost, self._missing = self._missing, None
         if lost is not None:
-            header = Header(
-                Kind.LOST, 0, 0, 0, self.ring.next, first=lost.first, epoch=lost.epoch
-            )
-            self._push_small(header, LOST_COUNT.pack(lost.count) + lost.cause.encode())
+            body = LOST_COUNT.pack(lost.count) + lost.cause.encode()
+            self._push_small(Kind.LOST, body, lost.first, lost.epoch)
 
-    def _push_small(self, header: Header, body: bytes) -> None:
-        address = self._address
-        frame = (
-            address.prefix(header.kind)
-            + RECORD.pack(
-                header.sequence, header.first, 0, time.monotonic_ns(), 0, header.epoch,
-                0, 0,
-            )
-            + body
-        )  # fmt: skip
+    def _push_small(
+        self, kind: Kind, body: bytes, first: int = 0, epoch: int = 0
+    ) -> None:
+        self.finish_gathering()
+        record = RECORD.pack(
+            self.ring.next, first, 0, time.monotonic_ns(), 0, epoch, 0, 0
+        )
+        frame = self._address.prefix(kind) + record + body
         self.ring.push(Message((frame,), len(frame), 0))
-
-    def _data_message(self, block: Block, rows: int) -> Message:
-        header = self._data_prefix + RECORD.pack(
-            self.ring.next, block.first, block.device_ns, block.host_ns, rows,
-            block.epoch, block.batch, 0,
-        )  # fmt: skip
-        data, times = block.data, block.row_ns
-        after = b"" if times is None else times.tobytes()
-        size = data.nbytes + len(after)
-        if size < COPY_BELOW:
-            return Message((header + data.tobytes() + after,), size, rows)
-        body = data.reshape(-1).view(np.uint8).data
-        return Message((header, b"".join((body, after)) if after else body), size, rows)
 
     # --- what the socket takes ----------------------------------------------------
 
@@ -193,6 +271,7 @@ class Sender:
         if not self.welcome:
             self._greet()
             return
+        self._finish_gathering_in_time()
         unsent, send, mark_sent = self.ring.unsent, self._send, self.ring.mark_sent
         for _ in range(PUMP_LIMIT):
             message = unsent()
@@ -225,18 +304,15 @@ class Sender:
             if len(frames) == 1:
                 self._socket.send(frames[0], zmq.NOBLOCK)
             else:
-                self._socket.send(frames[0], zmq.NOBLOCK | zmq.SNDMORE)
+                self._socket.send(frames[0], MORE_FOLLOWS)
                 self._socket.send(frames[1], copy=False)
         except zmq.Again:
             return False
         return True
 
     def _hear(self) -> None:
-        while True:
-            try:
-                reply = b"".join(self._socket.recv_multipart(zmq.NOBLOCK))
-            except zmq.Again:
-                return
+        while has_input(self._socket):
+            reply = b"".join(self._socket.recv_multipart(zmq.NOBLOCK))
             try:
                 self._obey(parse_header(reply), reply)
             except WireError:

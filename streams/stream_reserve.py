@@ -8,9 +8,17 @@ gets no more room can stop in good order, and nothing half-written is left behin
 from pathlib import Path
 
 from rigd.streams.block import StreamFormat
-from rigd.streams.reserve import SUFFIX, HeldSpace, Reserve
+from rigd.streams.reserve import SUFFIX, DiskFullError, HeldSpace, Reserve
 from rigd.streams.room import LEAST_STEP, StreamRoom, step_of
 from rigd.streams.stream_layout import StreamLayout
+
+FEW_ROWS, BLOCKS_AHEAD = 64, 64
+"""Rows of a stream without a rate, and blocks, that are made room for together."""
+
+
+def ahead_of(stream_format: StreamFormat) -> int:
+    """Rows for which space is set aside together: those of a second, or a few."""
+    return max(FEW_ROWS, int(stream_format.rate or 0.0))
 
 
 def held_path(stream_file: Path) -> Path:
@@ -36,6 +44,8 @@ class StreamReserve:
         self._step = step_of(stream_format)
         self._journal = Reserve(stream_file.with_suffix(".journal"), self._step)
         self._data: Reserve | None = None
+        self._ahead = ahead_of(stream_format)
+        self._held = (0, 0)
 
     @property
     def is_supported(self) -> bool:
@@ -51,6 +61,7 @@ class StreamReserve:
         """
         self.leave_part()
         self._data = Reserve(part, self._step)
+        self.look_again()
 
     def leave_part(self) -> None:
         """Let go of an HDF5 file that has failed.
@@ -77,6 +88,21 @@ class StreamReserve:
             OSError: The disk fails.
 
         """
+        if rows <= self._held[0] and blocks <= self._held[1]:
+            return
+        ahead = self._ahead
+        try:
+            self._hold(rows + ahead, blocks + BLOCKS_AHEAD, more + ahead, waiting)
+        except DiskFullError:
+            self._hold(rows, blocks, more, waiting)
+        else:
+            self._held = rows + ahead, blocks + BLOCKS_AHEAD
+
+    def look_again(self) -> None:
+        """Rely no more on what was set aside: the journal has grown meanwhile."""
+        self._held = (0, 0)
+
+    def _hold(self, rows: int, blocks: int, more: int, waiting: int) -> None:
         room = self._room
         if self._data is not None:
             self._data.hold(room.data(more, blocks) + room.data_end)

@@ -1,7 +1,8 @@
 """How items travel from a source to a writer: the one module that knows the bytes.
 
 The text is `docs/wire-protocol.md`. A message is one ZeroMQ message of one or two
-frames whose concatenation is a header of 80 bytes, little-endian, and a body.
+frames whose concatenation is a header of 80 bytes, little-endian, and a body. Small
+blocks travel together: what a message costs, whatever is in it, is paid once.
 
 The header's first 32 bytes are the same for all data messages of a sender, so that a
 writer checks them with one comparison; the other 48 are the block's entry in the
@@ -58,8 +59,17 @@ COPY_BELOW = 64 * 1024
 """Bodies below this many bytes travel copied, in the header's frame; measured:
 zero-copy costs more than it saves below 64 KiB."""
 
+GATHER_BYTES = 128 * 1024
+"""Bodies of small blocks that travel as one message have at most so many bytes."""
+
+MOST_BLOCKS = 4096
+"""Blocks in one BLOCKS message at most."""
 
 QUEUE_BYTES = 8 * 2**20
+"""Bytes of a stream that a socket may queue, about."""
+
+MOST_QUEUED = 256
+"""Messages that a socket may queue at most: gathered ones have up to `GATHER_BYTES`."""
 
 SAMPLES_END = 2**48
 """Sample indices are below this (8.9 years at 1 MHz): a larger one is damage, and would
@@ -89,9 +99,14 @@ class Kind(IntEnum):
     """Writer to sender: body = why, UTF-8."""
     STOP = 10
     """Writer to sender: the session is over; send what is left, then END."""
+    BLOCKS = 11
+    """Numbered, as many numbers as blocks. Several DATA messages in one: the header
+    has sequence, first sample and epoch of the first, `rows` of all, `reserved` = how
+    many. Body = their records (`RECORD`), then their bodies, in order."""
 
 
-NUMBERED = frozenset({Kind.DATA, Kind.LOST, Kind.CLOCK, Kind.END})
+SAMPLES = frozenset({Kind.DATA, Kind.BLOCKS})
+NUMBERED = SAMPLES | {Kind.LOST, Kind.CLOCK, Kind.END}
 
 
 class WireError(Exception):
@@ -138,7 +153,7 @@ class Header:
 def high_water_mark(stream: StreamFormat) -> int:
     """Messages that a socket of this stream may queue: about 8 MiB of 10 ms blocks."""
     rows = 1.0 if stream.rate is None else max(1.0, 0.01 * stream.rate)
-    return max(16, min(4096, int(QUEUE_BYTES / (rows * stream.row_bytes))))
+    return max(16, min(MOST_QUEUED, int(QUEUE_BYTES / (rows * stream.row_bytes))))
 
 
 def pack_header(header: Header) -> bytes:
@@ -154,6 +169,23 @@ def pack_header(header: Header) -> bytes:
         header.batch,
         0,
     )
+
+
+def pack_blocks(
+    prefix: bytes, records: list[bytes], parts: list[Any], rows: int
+) -> bytes:
+    """Make a BLOCKS message.
+
+    Args:
+        prefix: `Address.prefix` of kind BLOCKS.
+        records: The blocks' `RECORD`s.
+        parts: Their bodies, in pieces: anything with bytes in C order.
+        rows: Rows of all blocks.
+
+    """
+    sequence, first, _, _, _, epoch, _, _ = RECORD.unpack(records[0])
+    record = RECORD.pack(sequence, first, 0, 0, rows, epoch, 0, len(records))
+    return b"".join((prefix, record, *records, *parts))
 
 
 def parse_header(message: bytes | memoryview) -> Header:

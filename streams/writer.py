@@ -42,7 +42,7 @@ from rigd.streams.receiver import Malformed, Receiver, Run, Taken, TakenOver, To
 from rigd.streams.reserve import DiskFullError
 from rigd.streams.standing import Standing
 from rigd.streams.stream_layout import stream_layout
-from rigd.streams.wire import LOST_COUNT, Kind, high_water_mark
+from rigd.streams.wire import LOST_COUNT, RECORD, Kind, high_water_mark
 
 STATUS_EVERY = 0.5
 """Seconds between two status reports."""
@@ -152,11 +152,11 @@ class Appender:
             self._append(run)
 
     def _append(self, run: Run) -> None:
-        rows = [record_rows(record) for record in run.records]
-        self._file.append(run.records, run.bodies, rows)
-        self.clock.take(run.records, run.bodies)
+        self._file.append(run.records, run.bodies, run.body_rows)
+        self.clock.take(run)
         self.continuity.go_on(run.first + run.rows)
-        self.last_host_ns = int.from_bytes(run.records[-1][24:32], "little")
+        last = run.records[-1][-RECORD.size :]
+        self.last_host_ns = int.from_bytes(last[24:32], "little")
 
     def _lose_to_disk(self, run: Run) -> None:
         """Count rows that there is no room for; one interval as long as they follow."""
@@ -180,14 +180,12 @@ class Appender:
 
         Blocks are not cut: what is new in one that begins with repeated rows is lost.
         """
-        for record, body in zip(run.records, run.bodies, strict=True):
-            rows = record_rows(record)
-            first = int.from_bytes(record[8:16], "little")
-            if self.continuity.repeated_rows(first, rows, run.epoch):
+        for block in run.singly():
+            if self.continuity.repeated_rows(block.first, block.rows, block.epoch):
                 self.repeated += not self.continuity.is_taken_over
-                self._take_lost(first, rows, run.epoch, "rejected")
+                self._take_lost(block.first, block.rows, block.epoch, "rejected")
             else:
-                self._take_run(Run(first, rows, run.epoch, [record], [body]))
+                self._take_run(block)
 
     def _take_told(self, told: Told) -> None:
         header = told.header
@@ -238,11 +236,6 @@ def _shown(one: str) -> str:
     if one.isprintable():
         return one
     return " " if one.isspace() else "\N{REPLACEMENT CHARACTER}"
-
-
-def record_rows(record: bytes) -> int:
-    """Rows of a block, from its `sync/blocks` entry."""
-    return int.from_bytes(record[32:36], "little")
 
 
 class Writer:
@@ -304,18 +297,20 @@ class Writer:
         self._control.send(Ready())
         poller = zmq.Poller()
         poller.register(self._receiver.socket, zmq.POLLIN)
-        poller.register(self._control.socket, zmq.POLLIN)
+        orders = self._control.socket
+        poller.register(orders, zmq.POLLIN)
         while not self._is_closed:
-            poller.poll(100)
+            if any(socket is orders for socket, _ in poller.poll(100)):
+                self._obey()
             receiver = self._receiver
-            size, sequence = receiver.taken_bytes, receiver.wanted
+            size, messages = receiver.taken_bytes, receiver.taken_messages
             try:
                 self._work()
             except PartFailedError as error:
                 self._begin_part(error)
             self._pace.rest(
                 receiver.taken_bytes - size,
-                receiver.wanted - sequence,
+                receiver.taken_messages - messages,
                 is_empty=receiver.is_empty,
             )
         self._leave()
@@ -340,7 +335,7 @@ class Writer:
         runs = [item for item in self._held if isinstance(item, Run)]
         try:
             self._file.make_room(
-                sum(run.rows for run in runs), sum(len(run.records) for run in runs)
+                sum(run.rows for run in runs), sum(run.blocks for run in runs)
             )
         except DiskFullError as error:
             return self._has_waited_enough(str(error))
@@ -410,7 +405,8 @@ class Writer:
 
     def _tick(self) -> None:
         now = time.monotonic()
-        self._obey()
+        if self._term.raised and self._stop_by is None:
+            self._ask_to_stop("the writer was terminated")
         if now - self._shown >= self._spec.visible_seconds:
             self._file.show()
             self._shown = now
@@ -433,8 +429,6 @@ class Writer:
                 self._quit = command.reason
             elif command.command == "stop":
                 self._ask_to_stop(command.reason)
-        if self._term.raised and self._stop_by is None:
-            self._ask_to_stop("the writer was terminated")
 
     def _ask_to_stop(self, reason: str) -> None:
         self._stop_reason = self._stop_reason or reason

@@ -7,6 +7,7 @@ import pytest
 from rigd.config.clocks import SyncLine
 from rigd.streams.block import NO_TIME, StreamFormat
 from rigd.streams.live_clock import WINDOWS, LiveClock
+from rigd.streams.receiver import Run
 from rigd.streams.wire import RECORD
 
 RATE = 1000.0
@@ -33,6 +34,22 @@ def blocks(
     return records, bodies
 
 
+def feed(
+    clock: LiveClock, records: list[bytes], bodies: list[bytes], *, at_once: int = 1
+) -> None:
+    """Hand blocks over, so many in a run."""
+    for start in range(0, len(records), at_once):
+        _, first, _, _, _, epoch, _, _ = RECORD.unpack(records[start])
+        run = Run(first, 0, epoch)
+        for record, body in zip(
+            records[start : start + at_once],
+            bodies[start : start + at_once],
+            strict=True,
+        ):
+            run.add(record, body, RECORD.unpack(record)[4])
+        clock.take(run)
+
+
 FORM = StreamFormat(np.dtype("u1"), (), RATE)
 SYNC = SyncLine(stream="lines", line=3)
 
@@ -41,8 +58,7 @@ SYNC = SyncLine(stream="lines", line=3)
 def test_drift_offset_and_pulses_are_told(offset_ns: int) -> None:
     clock = LiveClock(FORM, SYNC)
     records, bodies = blocks(60.0, 40.0, offset_ns)
-    for start in range(0, len(records), 7):
-        clock.take(records[start : start + 7], bodies[start : start + 7])
+    feed(clock, records, bodies, at_once=2)
     status = clock.status(START + 61 * 10**9)
     assert status.drift_ppm == pytest.approx(40.0, abs=5.0)
     assert status.offset_seconds == pytest.approx((START - offset_ns) / 1e9, abs=0.01)
@@ -56,7 +72,7 @@ def test_drift_offset_and_pulses_are_told(offset_ns: int) -> None:
 def test_little_is_said_of_little() -> None:
     clock = LiveClock(FORM, None)
     assert clock.status(START).offset_seconds is None
-    clock.take(*blocks(2.0, 0.0))
+    feed(clock, *blocks(2.0, 0.0))
     status = clock.status(START + 2 * 10**9)
     assert status.drift_ppm is None
     assert status.offset_seconds is not None
@@ -65,15 +81,15 @@ def test_little_is_said_of_little() -> None:
 
 def test_a_restart_begins_anew() -> None:
     clock = LiveClock(FORM, None)
-    clock.take(*blocks(30.0, 40.0, 10**15))
-    clock.take(*blocks(3.0, 40.0, 10**9, first=40_000))
+    feed(clock, *blocks(30.0, 40.0, 10**15))
+    feed(clock, *blocks(3.0, 40.0, 10**9, first=40_000))
     assert clock.status(START).drift_ppm is None
 
 
 def test_memory_is_bounded() -> None:
     clock = LiveClock(FORM, None)
     for part in range(700):
-        clock.take(*blocks(1.0, 10.0, first=part * 1000))
+        feed(clock, *blocks(1.0, 10.0, first=part * 1000))
     assert len(clock._readings) == WINDOWS
     assert clock.status(START).drift_ppm == pytest.approx(10.0, abs=5.0)
 
@@ -87,7 +103,7 @@ def test_events_and_analog_channels_have_pulses_too() -> None:
         [(2, 1), (2, 0), (1, 1), (2, 1)], events.dtype
     )
     body = rows.tobytes() + np.arange(4, dtype="<i8").tobytes()
-    clock.take([RECORD.pack(0, 0, 0, START, 4, 0, 0, 0)], [body])
+    feed(clock, [RECORD.pack(0, 0, 0, START, 4, 0, 0, 0)], [body])
     assert clock.status(START).pulses == 2
     volts = StreamFormat(np.dtype("<f4"), (2,), RATE)
     line = SyncLine(stream="analog", column=1, threshold=1.5, hysteresis=0.5)
@@ -96,7 +112,7 @@ def test_events_and_analog_channels_have_pulses_too() -> None:
     wave[10:20, 1] = 3.0
     wave[30:40, 1] = 3.0
     entry = RECORD.pack(0, 0, NO_TIME, START, 50, 0, 0, 0)
-    analog.take([entry], [wave.tobytes()])
+    feed(analog, [entry], [wave.tobytes()])
     assert analog.status(START).pulses == 2
 
 

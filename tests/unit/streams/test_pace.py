@@ -55,9 +55,14 @@ def run(socket: Socket, *, is_empty: bool = True) -> Socket:
     return socket
 
 
-@pytest.mark.parametrize("rate", [0, 100])
+@pytest.mark.parametrize("rate", [100, 300])
 def test_a_slow_stream_rests_nearly_all_the_time(rate: float) -> None:
-    assert run(Socket(rate, 10_000)).slept > 8.9
+    assert run(Socket(rate, 5000)).slept > 8.9
+
+
+@pytest.mark.parametrize("rate", [0, 10, 30])
+def test_there_is_no_rest_where_nothing_would_gather(rate: float) -> None:
+    assert run(Socket(rate, 10_000)).slept == 0
 
 
 def test_big_messages_gather_no_more_than_stays_in_the_cache() -> None:

@@ -115,4 +115,4 @@ def test_queues_are_bounded_in_bytes() -> None:
     probe = StreamFormat(np.dtype("<i2"), (384,), 30000.0)
     assert high_water_mark(probe) * 300 * 768 <= 9 * 2**20
     slow = StreamFormat(np.dtype("<f4"), (), 10.0)
-    assert high_water_mark(slow) == 4096
+    assert high_water_mark(slow) == 256
