@@ -36,6 +36,9 @@ from rigd.streams.wire import (
 PAUSE = 0.0005
 """Seconds of rest when neither ring nor socket takes more."""
 
+LOOK_EVERY = 0.02
+"""Seconds between two looks at the sockets, as in a source whose device says nothing."""
+
 BLOCKS_A_TURN = 64
 """Blocks that may wait to be sent: drivers make them no faster than they are sent."""
 
@@ -167,7 +170,11 @@ def feed_by_senders(context: Context, spec: FeedSpec) -> FeedReport:
 
 def _offer_paced(feeders: list[Feeder], workload: Workload, started: float) -> None:
     for number in range(1, workload.blocks + 1):
-        time.sleep(max(0.0, started + number * workload.period - time.monotonic()))
+        due = started + number * workload.period
+        while (left := due - time.monotonic()) > 0:
+            time.sleep(min(left, LOOK_EVERY))
+            for feeder in feeders:
+                feeder.pump()
         for feeder in feeders:
             feeder.offer()
             feeder.pump()

@@ -173,10 +173,12 @@ def rows(title: str, rounds: Rounds, writer_cost: Goal | None) -> list[Row]:
 
 
 def measure(bench: Bench) -> list[Row]:
-    """Measure big blocks (10 ms of a probe) and small ones (1 ms of 32 channels)."""
+    """Measure blocks of 10 ms of a probe, 1 ms of 32 channels, and single samples."""
     big = measure_rounds(bench, filling(384, 30_000.0, 300, bench.size(1e9)))
     small = measure_rounds(bench, filling(32, 30_000.0, 30, bench.size(4e8)))
+    single = measure_rounds(bench, filling(1, 30_000.0, 1, bench.size(4e6), "<f8"))
     return [
         *rows("pipeline, 230 KB blocks", big, at_most(0.6)),
         *rows("pipeline, 1.9 KB blocks", small, None),
+        *rows("pipeline, single float64", single, None),
     ]

@@ -1,6 +1,7 @@
-"""What is sent: blocks of int16 channels that no compression could shrink."""
+"""What is sent: blocks of 16 random bits a value."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,11 +27,12 @@ class Workload(Model):
     rows: int
     blocks: int
     paced: bool = False
+    dtype: str = "<i2"
 
     @property
     def stream_format(self) -> StreamFormat:
         """The format of its stream."""
-        return StreamFormat(np.dtype("<i2"), (self.channels,), self.rate)
+        return StreamFormat(np.dtype(self.dtype), (self.channels,), self.rate)
 
     @property
     def block_bytes(self) -> int:
@@ -47,19 +49,22 @@ class Workload(Model):
         """Seconds between two blocks at the rate."""
         return self.rows / self.rate
 
-    def arrays(self) -> Iterator[npt.NDArray[np.int16]]:
+    def arrays(self) -> Iterator[npt.NDArray[Any]]:
         """The samples of each block, shape (rows, channels)."""
         count = max(1, POOL_BYTES // self.block_bytes)
         shape = (count, self.rows, self.channels)
-        pool = np.random.default_rng(1).integers(-(2**15), 2**15, shape, np.int16)
+        values = np.random.default_rng(1).integers(-(2**15), 2**15, shape, np.int16)
+        pool = values.astype(self.dtype)
         for number in range(self.blocks):
             yield pool[number % count]
 
 
-def filling(channels: int, rate: float, rows: int, size: int) -> Workload:
+def filling(
+    channels: int, rate: float, rows: int, size: int, dtype: str = "<i2"
+) -> Workload:
     """As many blocks as make up about `size` bytes, as fast as they are taken."""
-    blocks = max(1, size // (channels * 2 * rows))
-    return Workload(channels=channels, rate=rate, rows=rows, blocks=blocks)
+    blocks = max(1, size // (channels * np.dtype(dtype).itemsize * rows))
+    return Workload(channels=channels, rate=rate, rows=rows, blocks=blocks, dtype=dtype)
 
 
 def lasting(channels: int, rate: float, rows: int, seconds: float) -> Workload:
