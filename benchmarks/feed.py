@@ -37,10 +37,10 @@ PAUSE = 0.0005
 """Seconds of rest when neither ring nor socket takes more."""
 
 LOOK_EVERY = 0.02
-"""Seconds between two looks at the sockets, as in a source whose device says nothing."""
+"""Seconds between two looks at the sockets, as in a source whose device is silent."""
 
-BLOCKS_A_TURN = 64
-"""Blocks that may wait to be sent: drivers make them no faster than they are sent."""
+TURN_BYTES = 512 * 1024
+"""Bytes that may wait to be sent: drivers make blocks no faster than they are sent."""
 
 FULL = 0.9
 """Fill of the ring from which on no more is made, as in a source."""
@@ -115,7 +115,7 @@ class Feeder:
         while waiting and waiting[0][0] <= ring.first:
             self.longest_wait = max(self.longest_wait, now - waiting.popleft()[1])
 
-    def offer_all(self, count: int) -> None:
+    def offer_all(self, count: int, block_bytes: int) -> None:
         """Offer and send as fast as ring and socket take.
 
         Like a source whose driver is paced by its consumer: a few blocks a turn, while
@@ -123,10 +123,11 @@ class Feeder:
         """
         ring = self.sender.ring
         left = count
+        at_once = max(64, min(16_384, TURN_BYTES // block_bytes))
         while left:
             before = ring.cursor
             unsent = ring.next - ring.cursor
-            turn = min(left, BLOCKS_A_TURN - unsent) if ring.fill < FULL else 0
+            turn = min(left, at_once - unsent) if ring.fill < FULL else 0
             for _ in range(turn):
                 self.offer()
             left -= turn
@@ -152,7 +153,7 @@ def feed_by_senders(context: Context, spec: FeedSpec) -> FeedReport:
         _offer_paced(feeders, spec.workload, started)
     else:
         for feeder in feeders:
-            feeder.offer_all(spec.workload.blocks)
+            feeder.offer_all(spec.workload.blocks, spec.workload.block_bytes)
     for feeder in feeders:
         feeder.sender.end(Ended(STREAM))
     _pump_until(feeders, lambda feeder: feeder.sender.finished)
