@@ -157,7 +157,7 @@ def _fault_of_loss(told: Told) -> str:
 def fault_of_rows(first: int, rows: int) -> str:
     """Say what makes the rows of a block impossible; empty: nothing."""
     if not rows:
-        return "no rows"
+        return "a block of 0 rows"
     if first + rows > SAMPLES_END:
         return f"rows {first} to {first + rows}; indices end at {SAMPLES_END}"
     return ""

@@ -27,6 +27,9 @@ SETTINGS = {
 }
 """Everything more often than usual, so that a short session has many syncs."""
 
+START_LIMIT = 20.0
+"""Seconds that a writer may take to be ready."""
+
 LAST_WORDS = 2.0
 """Seconds that an acknowledgement may be under way when its writer has ended."""
 
@@ -176,7 +179,9 @@ class Session:
         if self.deliveries:
             self.delivery.sender.close()
         script = Script(self.kind, self.seed, epoch=number)
-        sender = self.writer.sender(Ring(2**30), sender_id=5 + number)
+        sender = self.writer.sender(
+            Ring(2**30), sender_id=5 + number, gather_seconds=0.003 * (self.seed % 2)
+        )
         self.deliveries.append(Delivery(script, sender))
 
     def wait_until_ready(self, seconds: float = 20.0) -> None:
@@ -189,13 +194,26 @@ class Session:
             time.sleep(0.002)
 
     def run(self, seconds: float, *, messages: int, burst: int = 1) -> None:
-        """Send, up to so many messages, until the writer ends or the time is over."""
+        """Send, up to so many messages, until the writer ends or the time is over.
+
+        The time counts from when the writer is ready: its start takes long on a busy
+        machine.
+        """
+        self._wait_until_ready()
         until = time.monotonic() + seconds
         while time.monotonic() < until and not self.writer.has_ended:
             more = min(burst, messages - self.delivery.offered)
             if more > 0 and self.writer.is_ready and not self.delivery.sender.ended:
                 self.delivery.offer(more)
             self.delivery.sender.pump()
+            self.writer.hear()
+            time.sleep(0.001)
+
+    def _wait_until_ready(self) -> None:
+        until = time.monotonic() + START_LIMIT
+        while not (self.writer.is_ready or self.writer.has_ended):
+            if time.monotonic() > until:
+                return
             self.writer.hear()
             time.sleep(0.001)
 

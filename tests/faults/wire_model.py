@@ -13,9 +13,11 @@ from tests.faults.stream_kinds import STREAM, StreamKind
 from tests.support.writer_process import KEY
 
 HEADER = struct.Struct("<4sBBHQQQQQqqIIII")
+RECORD = struct.Struct("<QQqqIIII")
 COUNT = struct.Struct("<Q")
-HELLO, DATA, LOST, CLOCK, END = 1, 3, 4, 5, 6
-NUMBERED = (DATA, LOST, CLOCK, END)
+HELLO, DATA, LOST, CLOCK, END, BLOCKS = 1, 3, 4, 5, 6, 11
+NUMBERED = (DATA, BLOCKS, LOST, CLOCK, END)
+MOST_BLOCKS = 4096
 SAMPLES_END = 2**48
 
 
@@ -32,8 +34,19 @@ class Fate(Enum):
 
 def place(header: bytes) -> tuple[int, int, int]:
     """First sample, rows and epoch of a header."""
-    _, _, _, _, _, _, _, _, first, _, _, rows, epoch, _, _ = HEADER.unpack(header)
+    return place_of_record(header[32:])
+
+
+def place_of_record(record: bytes) -> tuple[int, int, int]:
+    """First sample, rows and epoch of a block."""
+    _, first, _, _, rows, epoch, _, _ = RECORD.unpack(record)
     return first, rows, epoch
+
+
+def blocks_in(header: bytes) -> int:
+    """How many numbers a message takes."""
+    kind, count = header[5], int.from_bytes(header[76:80], "little")
+    return max(1, min(count, MOST_BLOCKS)) if kind == BLOCKS else 1
 
 
 @dataclass
@@ -85,11 +98,11 @@ class WireModel:
         return self._take(header, body, is_new_connection, is_whole=not surplus)
 
     def _is_plain(self, header: bytes) -> bool:
-        """Whether it is a DATA message of the sender, as most are."""
+        """Whether it is a message of samples of the sender, as most are."""
         if not self._is_addressed(header, b""):
             return False
         _, _, kind, _, _, _, sender, *_ = HEADER.unpack(header)
-        return bool(kind == DATA and sender == self.sender)
+        return bool(kind in (DATA, BLOCKS) and sender == self.sender)
 
     def _take(
         self, header: bytes, body: bytes, is_new_connection: bool, *, is_whole: bool
@@ -106,21 +119,37 @@ class WireModel:
             return Fate.ASKED_AGAIN
         if kind not in NUMBERED:
             return self._reject()
-        if sequence != self.wanted:
-            self.repeated += sequence < self.wanted
-            ahead = sequence > self.wanted
-            return Fate.ASKED_AGAIN if ahead else Fate.REPEATED
-        self.wanted += 1
+        if sequence > self.wanted:
+            return Fate.ASKED_AGAIN
+        after = sequence + blocks_in(header)
+        known = min(after, self.wanted) - sequence
+        self.repeated += known
+        if after <= self.wanted:
+            return Fate.REPEATED
+        self.wanted = after
         if not (is_whole and self._is_well_formed(kind, header, body)):
             self._suspect = "rejected"
             return self._reject()
+        if kind == BLOCKS:
+            return self._take_blocks(blocks_in(header), known, body)
         return self._take_numbered(kind, header, body)
+
+    def _take_blocks(self, count: int, known: int, body: bytes) -> Fate:
+        start, fate = count * RECORD.size, Fate.KEPT
+        for number in range(count):
+            record = body[number * RECORD.size : (number + 1) * RECORD.size]
+            first, rows, epoch = place_of_record(record)
+            stop = start + rows * self._row_bytes
+            if number >= known:
+                fate = self._keep(first, rows, epoch, record, body[start:stop])
+            start = stop
+        return fate
 
     def _is_addressed(self, header: bytes, body: bytes) -> bool:
         if len(header) < HEADER.size:
             return False
         magic, version, kind, flags, key, digest, sender, *_ = HEADER.unpack(header)
-        if (magic, version, flags) != (b"RIGD", 1, 0) or kind not in range(1, 11):
+        if (magic, version, flags) != (b"RIGD", 1, 0) or kind not in range(1, 12):
             return False
         if kind == HELLO:
             known = key in (0, KEY) and digest in (0, self._digest)
@@ -132,6 +161,8 @@ class WireModel:
         if kind == DATA:
             size = rows * self._row_bytes
             return rows > 0 and len(body) == size and first + rows <= SAMPLES_END
+        if kind == BLOCKS:
+            return self._are_well_formed(header, body)
         if kind == LOST:
             if len(body) < COUNT.size:
                 return False
@@ -139,6 +170,19 @@ class WireModel:
             is_cause = body[COUNT.size :] in [word.encode() for word in CAUSES]
             return is_cause and 0 < count <= SAMPLES_END - first
         return kind != CLOCK or len(body) % 24 == 0
+
+    def _are_well_formed(self, header: bytes, body: bytes) -> bool:
+        sequence, *_, count = RECORD.unpack(header[32:])
+        end = count * RECORD.size
+        if not 1 <= count <= MOST_BLOCKS or len(body) < end:
+            return False
+        records = list(RECORD.iter_unpack(body[:end]))
+        size = sum(record[4] for record in records) * self._row_bytes
+        are_sound = all(
+            record[0] == number and record[4] and record[1] + record[4] <= SAMPLES_END
+            for number, record in enumerate(records, sequence)
+        )
+        return are_sound and len(body) - end == size
 
     def _take_numbered(self, kind: int, header: bytes, body: bytes) -> Fate:
         first, rows, epoch = place(header)
@@ -154,7 +198,7 @@ class WireModel:
             (count,) = COUNT.unpack_from(body)
             return self._lose(first, count, epoch, cause)
         else:
-            return self._keep(first, rows, epoch, header, body)
+            return self._keep(first, rows, epoch, header[32:], body)
         return Fate.KEPT
 
     def _meet(self, sender: int) -> None:
@@ -168,7 +212,7 @@ class WireModel:
         self.sender, self.wanted = sender, 0
 
     def _keep(
-        self, first: int, rows: int, epoch: int, header: bytes, body: bytes
+        self, first: int, rows: int, epoch: int, record: bytes, body: bytes
     ) -> Fate:
         if epoch < self.epoch:
             self._note(first, rows, epoch, "late")
@@ -180,7 +224,7 @@ class WireModel:
             self._lose(first, rows, epoch, "rejected")
             return fate
         self._jump(first, epoch)
-        self.records.append(header[32:])
+        self.records.append(record)
         self.bodies.append(body)
         self.rows += rows
         self.next = first + rows

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from rigd.streams.ledger import CAUSES
 from tests.faults.stream_kinds import STREAM
 from tests.faults.wire_model import (
+    BLOCKS,
     CLOCK,
     COUNT,
     DATA,
     HEADER,
     HELLO,
     LOST,
+    RECORD,
     SAMPLES_END,
     WireModel,
 )
@@ -55,7 +57,7 @@ class MadSender:
         self._digest = form.digest
         self._row_bytes = form.row_bytes + 8 * form.row_times
         self._noise = self.chance.randbytes(
-            2 * self.model.kind.block_rows * self._row_bytes + 4096
+            4 * self.model.kind.block_rows * self._row_bytes + 4096
         )
         self._sent: deque[Message] = deque(maxlen=BEFORE)
 
@@ -87,10 +89,28 @@ class MadSender:
         if drawn < 0.11:
             new = self.chance.randrange(1, 2**63)
             return self.hello(self.chance.choice((self.model.sender, new)))
-        rows = self.chance.randint(1, self.model.kind.block_rows)
-        header = self._header(DATA, rows=rows, **self._place())
-        body = self._bytes(rows * self._row_bytes)
+        if drawn < 0.25:
+            header, body = self._blocks(self.chance.randint(1, 5))
+        else:
+            rows = self.chance.randint(1, self.model.kind.block_rows)
+            header = self._header(DATA, rows=rows, **self._place())
+            body = self._bytes(rows * self._row_bytes)
         return [header, body] if self.chance.random() < 0.2 else [header + body]
+
+    def _blocks(self, count: int) -> tuple[bytes, bytes]:
+        """Draw several blocks that travel together, with a gap now and then."""
+        sequence, place = self.model.wanted, self._place()
+        header = self._header(BLOCKS, **place)[:76] + count.to_bytes(4, "little")
+        records, rows_of_all, first = b"", 0, place["first"]
+        for number in range(count):
+            rows = self.chance.randint(1, max(1, self.model.kind.block_rows // 2))
+            times = self.chance.randrange(2**40), self.chance.randrange(2**40)
+            records += RECORD.pack(
+                sequence + number, first, *times, rows, place["epoch"], 0, 0
+            )
+            rows_of_all += rows
+            first += rows + (self.chance.random() < 0.02)
+        return header, records + self._bytes(rows_of_all * self._row_bytes)
 
     def _place(self) -> dict[str, int]:
         """Where the stream goes on; now and then after a gap, or in a new epoch."""

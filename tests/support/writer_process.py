@@ -22,7 +22,7 @@ from rigd.streams.messages import (
     WriterSpec,
 )
 from rigd.streams.ring import Ring
-from rigd.streams.sender import Sender
+from rigd.streams.sender import GATHER_SECONDS, Sender
 from rigd.streams.stream_layout import stream_layout
 from rigd.streams.wire import Address
 from tests.support.stream_files import make_stream_file
@@ -94,7 +94,12 @@ class WriterProcess:
             self._control.recv_multipart()
         self._start()
 
-    def sender(self, ring: Ring | None = None, sender_id: int = 5) -> Sender:
+    def sender(
+        self,
+        ring: Ring | None = None,
+        sender_id: int = 5,
+        gather_seconds: float = GATHER_SECONDS,
+    ) -> Sender:
         """Make a sender of this stream."""
         return Sender(
             self.context,
@@ -103,6 +108,7 @@ class WriterProcess:
             stream_format=self.format,
             address=Address(KEY, self.format.digest, sender_id),
             ring=ring or Ring(2**28),
+            gather_seconds=gather_seconds,
         )
 
     def order(self, command: Command) -> None:
