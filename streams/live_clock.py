@@ -15,7 +15,7 @@ from rigd.streams.clock_evidence import counter_ns
 from rigd.streams.host_clock import supporting_line
 from rigd.streams.messages import ClockStatus
 from rigd.streams.pulses import event_edges
-from rigd.streams.receiver import Run
+from rigd.streams.run import Run
 from rigd.streams.sync_lines import SyncKind, edge_finder, sync_kind
 from rigd.streams.wire import RECORD
 

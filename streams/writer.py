@@ -38,8 +38,9 @@ from rigd.streams.process import (
     read_specification,
     run_process,
 )
-from rigd.streams.receiver import Malformed, Receiver, Run, Taken, TakenOver, Told
+from rigd.streams.receiver import Malformed, Receiver, Taken, TakenOver, Told
 from rigd.streams.reserve import DiskFullError
+from rigd.streams.run import Run
 from rigd.streams.standing import Standing
 from rigd.streams.stream_layout import stream_layout
 from rigd.streams.wire import LOST_COUNT, RECORD, Kind, high_water_mark

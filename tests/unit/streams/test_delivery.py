@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from rigd.streams import receiver as receiver_module
 from rigd.streams import sender as sender_module
 from rigd.streams.block import Block, ClockReading, Ended, Lost, StreamFormat
-from rigd.streams.receiver import Malformed, Receiver, Run, Taken, Told
+from rigd.streams.receiver import Malformed, Receiver, Taken, Told
 from rigd.streams.ring import Ring
+from rigd.streams.run import Run
 from rigd.streams.sender import RefusedError, Sender
 from rigd.streams.wire import (
     Address,

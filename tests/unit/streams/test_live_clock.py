@@ -7,7 +7,7 @@ import pytest
 from rigd.config.clocks import SyncLine
 from rigd.streams.block import NO_TIME, StreamFormat
 from rigd.streams.live_clock import WINDOWS, LiveClock
-from rigd.streams.receiver import Run
+from rigd.streams.run import Run
 from rigd.streams.wire import RECORD
 
 RATE = 1000.0
