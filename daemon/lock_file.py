@@ -5,6 +5,7 @@ A file that a dead process has left is no lock.
 
 import os
 from pathlib import Path
+from types import TracebackType
 
 from rigd.streams.file_lock import hold, holder
 
@@ -35,6 +36,17 @@ class LockFile:
         """
         self._path = path
         self._descriptor = _take(path)
+
+    def __enter__(self) -> "LockFile":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.release()
 
     @property
     def is_there(self) -> bool:

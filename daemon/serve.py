@@ -9,9 +9,9 @@ from pathlib import Path
 from rigd.config.faults import ConfigurationError
 from rigd.config.load import load_rig
 from rigd.daemon.commands import BAD_CONFIGURATION, FAILED, GOOD
-from rigd.daemon.control import ControlError
+from rigd.daemon.control import Control, ControlError
 from rigd.daemon.curve_keys import KeysError
-from rigd.daemon.instance_lock import SecondServiceError
+from rigd.daemon.instance_lock import SecondServiceError, lock_for_service
 from rigd.daemon.logs import configure_logs, print_fault
 from rigd.daemon.metrics_server import MetricsServer
 from rigd.daemon.runtime_folder import RuntimeFolderError
@@ -49,8 +49,19 @@ def _serve(rig_file: Path, runtime_directory: Path | None) -> None:
     with (
         Signals(SIGNALS) as signals,
         closing(ServiceManager(os.environ)) as manager,
+        lock_for_service(folder),
+        lock_for_service(rig.data_root) as data_root_lock,
+        closing(Control(folder, rig.control)) as control,
         closing(
-            Service(rig_file, rig, folder=folder, catalogue=catalogue, notifier=manager)
+            Service(
+                rig_file,
+                rig,
+                folder=folder,
+                data_root_lock=data_root_lock,
+                control=control,
+                catalogue=catalogue,
+                notifier=manager,
+            )
         ) as service,
         closing(MetricsServer(rig.metrics, lambda: service.latest)),
     ):

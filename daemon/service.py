@@ -53,7 +53,7 @@ from rigd.daemon.control_protocol import (
 )
 from rigd.daemon.finisher import Finished, Finisher
 from rigd.daemon.inbox import Inbox
-from rigd.daemon.instance_lock import lock_for_service
+from rigd.daemon.lock_file import LockFile
 from rigd.daemon.recording import (
     AbortedError,
     NotFinalizedError,
@@ -157,23 +157,21 @@ class Service:
         rig: Rig,
         *,
         folder: Path,
+        data_root_lock: LockFile,
+        control: Control,
         catalogue: Catalogue,
         notifier: Notifier,
     ) -> None:
-        """Take what a service needs for itself alone; nothing runs yet.
+        """Look at what is there; nothing runs yet.
 
         Args:
             rig_file: Where `rig` was read from; read again on SIGHUP.
             rig: The checked settings.
-            folder: Runtime directory, for the sockets.
+            folder: Runtime directory, for the sockets; nobody else works in it.
+            data_root_lock: Held in the data root.
+            control: The sockets for clients.
             catalogue: Knows the options of drivers.
             notifier: Hears where the service stands.
-
-        Raises:
-            SecondServiceError: Another service works in the folder or the data root.
-            ControlError: The sockets can't be made.
-            KeysError: There are no keys for tcp.
-            OSError: A folder can't be written.
 
         """
         self._rig_file = rig_file
@@ -187,8 +185,8 @@ class Service:
         self._verdicts: Counter[str] = Counter()
         self._ended: deque[SessionStatus] = deque(maxlen=ENDED_KEPT)
         self._inbox: Inbox[News] = Inbox()
-        self._locks = [lock_for_service(folder), lock_for_service(rig.data_root)]
-        self._control = Control(folder, rig.control)
+        self._data_root_lock = data_root_lock
+        self._control = control
         self._finisher = Finisher()
         self._to_resume: list[Resumption] = []
         self._ready_by = time.monotonic() + READY_PATIENCE
@@ -226,17 +224,14 @@ class Service:
         return self._state == "stopping" and not self._sessions
 
     def close(self) -> None:
-        """End all sessions in good order, whatever has happened; give all back."""
+        """End all sessions in good order, whatever has happened."""
         for standing in self._sessions.values():
             standing.run.stop("the service ends")
         for standing in self._sessions.values():
             standing.run.join()
         self._finisher.close()
-        self._control.close()
         self._awake.close()
         self._inbox.close()
-        for lock in self._locks:
-            lock.release()
 
     def _obey(self, signals: Signals) -> None:
         for number in signals.take():
@@ -291,7 +286,7 @@ class Service:
 
     def _watch_data_root(self) -> None:
         """Say when the data root goes; when it is back finish what that cut off."""
-        is_there = self._locks[1].is_there
+        is_there = self._data_root_lock.is_there
         if is_there != self._had_data_root:
             self._had_data_root = is_there
             root = str(self._rig.data_root)
@@ -408,7 +403,7 @@ class Service:
         _call_all(standing.on_over)
 
     def _finish_later(self, folder: Path) -> None:
-        if self._locks[1].is_there and self._state != "stopping":
+        if self._data_root_lock.is_there and self._state != "stopping":
             self._finisher.add(look_into(folder))
 
     # --- requests -----------------------------------------------------------------
@@ -512,7 +507,7 @@ class Service:
                 "not ready",
                 f"{left} sessions that were cut off are being finished; try again soon",
             )
-        if not self._locks[1].is_there:
+        if not self._data_root_lock.is_there:
             raise RequestError(
                 "data root",
                 f"the data root {self._rig.data_root} is not the folder that the "

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from rigd.config.faults import ConfigurationError
 from rigd.config.load import load_session
 from rigd.config.session import Session
@@ -102,7 +100,7 @@ def _settings(path: Path) -> Session | None:
 def _record(path: Path) -> SessionRecord | None:
     try:
         return SessionRecord.load(path)
-    except (OSError, ValidationError):
+    except (OSError, ValueError):
         return None
 
 
