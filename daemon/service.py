@@ -12,8 +12,8 @@ import os
 import signal
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -40,11 +40,9 @@ from rigd.daemon.control_protocol import (
     Sessions,
     SessionsRequest,
     SessionStatus,
-    Started,
     StartRequest,
     Status,
     StatusRequest,
-    Stopped,
     StopRequest,
     bad,
     good,
@@ -60,6 +58,7 @@ from rigd.daemon.recording import (
     NotStartedError,
 )
 from rigd.daemon.requested_session import requested_session, session_names
+from rigd.daemon.roster import Roster, Standing, call_all, started, stopped
 from rigd.daemon.runtime_folder import RuntimeFolderError
 from rigd.daemon.service_folder import sweep
 from rigd.daemon.service_hooks import Notifier
@@ -72,7 +71,7 @@ from rigd.daemon.session_events import (
 )
 from rigd.daemon.session_record import Follows
 from rigd.daemon.session_run import News, Over, SessionRun
-from rigd.daemon.session_state import FIRST, State
+from rigd.daemon.session_state import State
 from rigd.daemon.staying_awake import StayingAwake
 from rigd.daemon.unfinished import Unfinished, find_unfinished, look_into
 from rigd.daemon.unix_signals import Signals
@@ -86,9 +85,6 @@ STATUS_EVERY = 1.0
 
 ENDED_KEPT = 20
 """Sessions that have ended and are still told of."""
-
-STUCK = 10.0
-"""Seconds without a turn of its loop after which a session counts as stuck."""
 
 EXTENSION = 30.0
 """Seconds that stopping may take from each turn of the loop on."""
@@ -106,35 +102,6 @@ LOG = structlog.get_logger("rigd.service")
 
 class NotReloadedError(Exception):
     """The rig file can't be read again now: why."""
-
-
-@dataclass(slots=True)
-class Standing:
-    """A session of this service, as far as it has told of itself."""
-
-    run: SessionRun
-    state: State = FIRST
-    progress: Progress | None = None
-    over: Over | None = None
-    on_recording: list[Callable[[], None]] = field(default_factory=list)
-    """Called once it records."""
-    on_over: list[Callable[[], None]] = field(default_factory=list)
-    """Called once it is over."""
-
-    def status(self) -> SessionStatus:
-        """Say where it stands."""
-        run, over = self.run, self.over
-        return SessionStatus(
-            session=run.session.id,
-            subject=run.session.subject.id,
-            folder=str(run.paths.folder),
-            devices=run.devices,
-            state=self.state,
-            started_utc=run.started.isoformat(timespec="seconds"),
-            progress=self.progress,
-            summary=None if over is None else over.summary,
-            error=None if over is None or not over.error else str(over.error),
-        )
 
 
 @dataclass(slots=True)
@@ -181,7 +148,7 @@ class Service:
         self._notifier = notifier
         self._since = datetime.now(UTC)
         self._state: Literal["starting", "ready", "stopping"] = "starting"
-        self._sessions: dict[str, Standing] = {}
+        self._sessions = Roster()
         self._verdicts: Counter[str] = Counter()
         self._ended: deque[SessionStatus] = deque(maxlen=ENDED_KEPT)
         self._inbox: Inbox[News] = Inbox()
@@ -225,9 +192,9 @@ class Service:
 
     def close(self) -> None:
         """End all sessions in good order, whatever has happened."""
-        for standing in self._sessions.values():
+        for standing in self._sessions:
             standing.run.stop("the service ends")
-        for standing in self._sessions.values():
+        for standing in self._sessions:
             standing.run.join()
         self._finisher.close()
         self._awake.close()
@@ -244,7 +211,7 @@ class Service:
         """Let all sessions come to their end; asked again, to any end."""
         abort = self._state == "stopping" and name == "SIGINT"
         self._state = "stopping"
-        for standing in self._sessions.values():
+        for standing in self._sessions:
             standing.run.stop(f"the service is stopped by {name}", abort=abort)
         self._notifier.stopping(self.status().text)
 
@@ -260,7 +227,7 @@ class Service:
 
     def _read_again(self) -> Rig:
         if self._sessions:
-            raise NotReloadedError(f"{', '.join(self._sessions)} runs")
+            raise NotReloadedError(f"{', '.join(self._sessions.names)} runs")
         rig = load_rig(self._rig_file, self._catalogue)
         fixed = ("data_root", "control", "metrics")
         if changed := [n for n in fixed if getattr(rig, n) != getattr(self._rig, n)]:
@@ -277,7 +244,7 @@ class Service:
         if self._state != "ready":
             self._notifier.extend(EXTENSION)
         self._awake.hold(bool(self._sessions))
-        if not self._stuck(now):
+        if not self._sessions.stuck(now):
             self._notifier.alive()
         if now - self._published >= STATUS_EVERY:
             self._published = now
@@ -296,14 +263,6 @@ class Service:
             else:
                 LOG.error("the data root is gone: is it unmounted?", data_root=root)
 
-    def _stuck(self, now: float) -> list[str]:
-        """Name the sessions whose loop stands still, or whose data path is dead."""
-        return [
-            name
-            for name, standing in self._sessions.items()
-            if now - standing.run.turned > STUCK or not standing.run.is_alive
-        ]
-
     def _publish_status(self) -> None:
         self.latest = self.status()
         self._control.publish(STATUS, "", self.latest)
@@ -313,7 +272,7 @@ class Service:
 
     def _look_for_unfinished(self) -> None:
         """Finish the sessions that were cut off, and note those that are to go on."""
-        running = [standing.run.paths.folder for standing in self._sessions.values()]
+        running = [standing.run.paths.folder for standing in self._sessions]
         now = datetime.now(UTC)
         for unfinished in find_unfinished(self._rig.data_root):
             if unfinished.folder in running:
@@ -387,20 +346,20 @@ class Service:
         if isinstance(news, StateChanged):
             standing.state = news.state
             if news.state is State.RECORDING:
-                _call_all(standing.on_recording)
+                call_all(standing.on_recording)
         topic = STATE if isinstance(news, StateChanged) else EVENT
         self._control.publish(topic, name, news)
 
     def _take_end(self, standing: Standing, over: Over) -> None:
         standing.run.join()
         standing.over = over
-        del self._sessions[standing.run.session.id]
+        self._sessions.leave(standing)
         self._ended.append(standing.status())
         self._verdicts[_verdict(over.summary)] += 1
         if isinstance(over.error, AbortedError | NotFinalizedError):
             self._finish_later(standing.run.paths.folder)
-        _call_all(standing.on_recording)
-        _call_all(standing.on_over)
+        call_all(standing.on_recording)
+        call_all(standing.on_over)
 
     def _finish_later(self, folder: Path) -> None:
         if self._data_root_lock.is_there and self._state != "stopping":
@@ -446,7 +405,7 @@ class Service:
 
     def status(self) -> Status:
         """Say where the service stands."""
-        sessions = [standing.status() for standing in self._sessions.values()]
+        sessions = [standing.status() for standing in self._sessions]
         unfinished = [str(folder) for folder in self._finisher.pending]
         return Status(
             rigd=version("rigd"),
@@ -469,9 +428,9 @@ class Service:
         session = requested_session(request, self._rig, self._catalogue, now)
         standing = self._run_session(session, force=request.force)
         if not request.wait:
-            return _started(standing)
+            return started(standing)
         standing.on_recording.append(
-            lambda: self._finish(letter, request, lambda: _started(standing))
+            lambda: self._finish(letter, request, lambda: started(standing))
         )
         return None
 
@@ -484,17 +443,14 @@ class Service:
             RequestError: Its devices are in use, or there is no room for its sockets.
 
         """
-        self._refuse_busy_devices(session.rig.devices)
-        if session.id in self._sessions:
-            raise RequestError("invalid session", f"session `{session.id}` runs")
+        self._sessions.refuse_busy(session.id, session.rig.devices)
         try:
             run = SessionRun(
                 session, self._folder, self._inbox, force=force, follows=follows
             )
         except RuntimeFolderError as error:
             raise RequestError("not started", str(error)) from error
-        standing = Standing(run)
-        self._sessions[session.id] = standing
+        standing = self._sessions.enter(run)
         run.start()
         return standing
 
@@ -514,24 +470,13 @@ class Service:
                 "service was started with: its disk is gone; mount it again",
             )
 
-    def _refuse_busy_devices(self, devices: Mapping[str, object]) -> None:
-        for name, standing in self._sessions.items():
-            busy = [device for device in standing.run.devices if device in devices]
-            if busy:
-                raise RequestError(
-                    "device busy",
-                    f"device {', '.join(f'`{device}`' for device in busy)} is used by "
-                    f"session `{name}`, which is {standing.state}; stop that first: "
-                    f"rigd stop {name}",
-                )
-
     def _stop(self, letter: Letter, request: StopRequest) -> Answer | None:
-        (standing,) = self._chosen(request.session, "to stop")
+        (standing,) = self._sessions.chosen(request.session, "to stop")
         standing.run.stop("stopped on request", abort=request.abort)
         if not request.wait:
-            return _stopped(standing)
+            return stopped(standing)
         standing.on_over.append(
-            lambda: self._finish(letter, request, lambda: _stopped(standing))
+            lambda: self._finish(letter, request, lambda: stopped(standing))
         )
         return None
 
@@ -540,9 +485,9 @@ class Service:
         stamp = came_ns if request.monotonic_ns is None else request.monotonic_ns
         mark = Mark(text=request.text, monotonic_ns=stamp)
         if request.session is not None or not self._sessions:
-            chosen = self._chosen(request.session, "to mark")
+            chosen = self._sessions.chosen(request.session, "to mark")
         else:
-            chosen = list(self._sessions.values())
+            chosen = list(self._sessions)
         recording = [s for s in chosen if s.state is State.RECORDING]
         names = [s.run.session.id for s in recording if s.run.mark(mark)]
         if not names:
@@ -550,60 +495,6 @@ class Service:
             raise RequestError("mark", f"no session takes the mark: {states}")
         return Marked(sessions=names, monotonic_ns=stamp)
 
-    def _chosen(self, name: str | None, what: str) -> list[Standing]:
-        """Return the session that is meant, or the only one."""
-        if not self._sessions:
-            raise RequestError("idle", f"no session runs: there is nothing {what}")
-        running = ", ".join(f"`{known}`" for known in self._sessions)
-        if name is None and len(self._sessions) > 1:
-            raise RequestError("ambiguous", f"name one of the sessions: {running}")
-        name = next(iter(self._sessions)) if name is None else name
-        if name not in self._sessions:
-            raise RequestError(
-                "unknown session", f"no session `{name}` runs; there is {running}"
-            )
-        return [self._sessions[name]]
-
 
 def _verdict(summary: Summary | None) -> str:
     return "none" if summary is None else summary.verdict
-
-
-def _call_all(reactions: list[Callable[[], None]]) -> None:
-    due, reactions[:] = list(reactions), []
-    for react in due:
-        react()
-
-
-def _started(standing: Standing) -> Started:
-    """Say that it runs.
-
-    Raises:
-        RequestError: It does not.
-
-    """
-    over = standing.over
-    if over is not None and over.summary is None:
-        raise RequestError("not started", str(over.error))
-    return Started(
-        session=standing.run.session.id, folder=str(standing.run.paths.folder)
-    )
-
-
-def _stopped(standing: Standing) -> Stopped:
-    """Say what became of it.
-
-    Raises:
-        RequestError: It was not finalized.
-
-    """
-    over = standing.over
-    error = None if over is None else over.error
-    if error is not None and not isinstance(error, AbortedError):
-        is_early = isinstance(error, NotStartedError)
-        raise RequestError("not started" if is_early else "internal", str(error))
-    return Stopped(
-        session=standing.run.session.id,
-        folder=str(standing.run.paths.folder),
-        summary=None if over is None else over.summary,
-    )
