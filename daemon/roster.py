@@ -92,8 +92,6 @@ class Roster:
             RequestError: Names what is in use, and by which session.
 
         """
-        if session in self._sessions:
-            raise RequestError("invalid session", f"session `{session}` runs")
         for name, standing in self._sessions.items():
             busy = [device for device in standing.run.devices if device in devices]
             if busy:
@@ -103,6 +101,8 @@ class Roster:
                     f"session `{name}`, which is {standing.state}; stop that first: "
                     f"rigd stop {name}",
                 )
+        if session in self._sessions:
+            raise RequestError("invalid session", f"session `{session}` runs")
 
     def chosen(self, name: str | None, what: str) -> list[Standing]:
         """Return the session that is meant, or the only one.

@@ -121,7 +121,7 @@ def test_incidents_stand_in_the_manifest(laboratory: Laboratory) -> None:
         wait_for_rows(client, 1000)
         stopped = client.stop()
     assert stopped.summary is not None
-    assert stopped.summary.verdict == "degraded"
+    assert stopped.summary.verdict == "degraded", stopped.summary.reasons
     assert incidents(laboratory, "a") == [
         ("writer:count", "died"),
         ("writer:count", "is back"),
