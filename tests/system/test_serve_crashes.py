@@ -12,6 +12,7 @@ from pynwb import NWBHDF5IO
 from rigd.config.paths import SessionPaths
 from rigd.daemon.client import Client
 from rigd.daemon.control_protocol import SessionStatus
+from rigd.daemon.incidents import read_incidents
 from tests.support.account import Account, account
 from tests.support.laboratory import Laboratory
 from tests.support.served import BOX, Served, write_session
@@ -51,6 +52,18 @@ def wait_for_rows(client: Client, more: int) -> int:
                         return stream.safe_rows
         time.sleep(0.1)
     raise AssertionError("no rows come")
+
+
+def wait_until_back(laboratory: Laboratory, process: str, *, times: int) -> None:
+    """Wait until a process of the session is back for the so many-th time."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        found = read_incidents(paths(laboratory, "a").log)
+        back = [i for i in found if (i.process, i.what) == (process, "is back")]
+        if len(back) == times:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{process} does not come back")
 
 
 def wait_until_finished(served: Served) -> list[SessionStatus]:
@@ -114,11 +127,14 @@ def test_incidents_stand_in_the_manifest(laboratory: Laboratory) -> None:
         client.start("a")
         wait_for_rows(client, 500)
         served.child(WRITER, "count").kill()
-        wait_for_rows(client, 1000)
+        wait_until_back(laboratory, "writer:count", times=1)
+        wait_for_rows(client, 500)
         served.child(SOURCE, "box").kill()
-        wait_for_rows(client, 1000)
+        wait_until_back(laboratory, "source:box", times=1)
+        wait_for_rows(client, 500)
         served.child(SOURCE, "box").send_signal(signal.SIGSTOP)
-        wait_for_rows(client, 1000)
+        wait_until_back(laboratory, "source:box", times=2)
+        wait_for_rows(client, 500)
         stopped = client.stop()
     assert stopped.summary is not None
     assert stopped.summary.verdict == "degraded", stopped.summary.reasons
