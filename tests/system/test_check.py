@@ -41,6 +41,11 @@ BAD_RIG: dict[str, Any] = {
             "inputs": {"options": {"signal": "digital", "lines": 1, "rate": "1 kHz"}}
         },
     },
+    "dying": {
+        "driver": "simulated",
+        "options": {"faults": [{"at": "0.5 s", "die": True}]},
+        "streams": {"weight": {"options": {"signal": "sine", "rate": "100 Hz"}}},
+    },
     "hanging": {
         "driver": "simulated",
         "open_timeout": "1 s",
@@ -105,6 +110,7 @@ def test_a_rig_with_many_faults(laboratory: Laboratory, tiny: Path) -> None:
             "device fast": "pass",
             "stream analog": "fail",
             "device hanging": "fail",
+            "device dying": "fail",
             "stream ttl": "pass",
             "sync synced": "pass",
             "stream inputs": "pass",
@@ -115,6 +121,7 @@ def test_a_rig_with_many_faults(laboratory: Laboratory, tiny: Path) -> None:
     )
     assert "open_timeout of 1 s" in found(run, "device hanging")
     assert "silent" in found(run, "stream mute")
+    assert "is gone" in found(run, "device dying")
     measured = re.search(r"([+-]\d+) ± (\d+) ppm", found(run, "stream analog"))
     assert measured is not None
     ppm, doubt = map(int, measured.groups())
