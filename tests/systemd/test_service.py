@@ -126,7 +126,8 @@ def test_a_loop_that_stands_still_is_killed_and_its_session_recovered(
     serving.run(RIGD, "start", "hanging")
     time.sleep(3)
     serving.run("kill", "-STOP", serving.property(UNIT, "MainPID"))
-    serving.wait_for(UNIT, 30, NRestarts="1", SubState="running")
+    # Ready again when what was cut off is finished.
+    serving.wait_for(UNIT, 90, NRestarts="1", SubState="running")
     assert "Watchdog timeout" in serving.journal(UNIT)
     assert wait_until(lambda: is_finalized(serving, "hanging"), 60)
     made = manifest(serving, "hanging")
