@@ -8,7 +8,7 @@ kept whatever it says.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import AfterValidator, Field, NonNegativeInt, model_validator
 
 from rigd.config.base import Misfit, Model, entries
 from rigd.config.names import StreamName
@@ -85,9 +85,6 @@ class DeviceClock(Model):
     """Device whose clock this one shares; default none."""
     sync: SyncLine | None = None
     """Where it records the shared pulses; default: it does not."""
-    edge_phase: Literal["free", "locked"] = "free"
-    """`locked`: the pulses are made from the sample clock of one of the devices, so
-    they fall onto the same fraction of a sample again and again; default `free`."""
     latency: Seconds | None = None
     """Least time from a sample to its reading on the host; subtracted where times come
     from there. Default: unknown, and so an error of that size stays."""
@@ -96,8 +93,6 @@ class DeviceClock(Model):
     max_drift_ppm: float = Field(default=500.0, gt=0, le=1e5, allow_inf_nan=False)
     """A clock that seems to be further from its nominal rate is not believed; default
     500 ppm."""
-    counter_bits: PositiveInt | None = Field(default=None, le=64)
-    """Width of the device's counter, where it wraps; default: it does not."""
     time_scale: Literal["utc", "tai"] = "utc"
     """`device_utc`: what the device's nanoseconds since 1970 count; default `utc`."""
     utc_uncertainty: Seconds | None = None

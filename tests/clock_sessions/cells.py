@@ -1,5 +1,6 @@
 """The simulated devices of one session, each of another kind of clock."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,13 +86,13 @@ CELLS = (
 )
 
 
-def clocks() -> dict[str, Any]:
+def clocks(cells: Sequence[Cell]) -> dict[str, Any]:
     """Settings of the section `clocks:`.
 
     A transfer comes as soon as the time of its last sample is over, not at its begin.
     """
     devices: dict[str, Any] = {}
-    for cell in CELLS:
+    for cell in cells:
         devices[cell.name] = {"latency": 1 / cell.rate}
         if cell.uses_line:
             devices[cell.name]["sync"] = {"stream": cell.stream, "line": 0}

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,8 +54,10 @@ class Result:
     silent_losses: int
 
 
-def record(folder: Path, seed: int, seconds: float) -> list[Result]:
-    """Record and judge one session in an empty folder.
+def record(
+    folder: Path, seed: int, seconds: float, cells: Sequence[Cell] = CELLS
+) -> list[Result]:
+    """Record and judge one session in an empty folder; its first cell is the reference.
 
     Raises:
         RuntimeError: It was not recorded.
@@ -62,37 +65,37 @@ def record(folder: Path, seed: int, seconds: float) -> list[Result]:
     """
     (folder / "data").mkdir()
     path = folder / "session.yaml"
-    path.write_text(json.dumps(settings(seed, seconds)))
+    path.write_text(json.dumps(settings(seed, seconds, cells)))
     command = [sys.executable, "-m", "rigd.daemon", "record", str(path), "--json"]
     run = subprocess.run([*command, "--force"], capture_output=True, text=True)
     session = folder / "data" / f"s{seed}"
     if not (session / "manifest.json").is_file():
         raise RuntimeError(run.stdout[-2000:] + run.stderr)
-    return judge(session)
+    return judge(session, cells)
 
 
-def settings(seed: int, seconds: float) -> dict[str, object]:
+def settings(seed: int, seconds: float, cells: Sequence[Cell]) -> dict[str, object]:
     """The session file."""
     rng = np.random.default_rng(seed)
-    devices = {cell.name: cell.device(rng, seed) for cell in CELLS}
+    devices = {cell.name: cell.device(rng, seed) for cell in cells}
     return {
         "id": f"s{seed}",
         "description": "Clocks",
         "subject": {"id": "simulated", "species": "Mus musculus"},
         "duration": seconds,
-        "rig": {"devices": devices, "clocks": clocks()},
+        "rig": {"devices": devices, "clocks": clocks(cells)},
     }
 
 
-def judge(folder: Path) -> list[Result]:
+def judge(folder: Path, cells: Sequence[Cell] = CELLS) -> list[Result]:
     """Compare the times of all devices with the truth."""
     manifest = Manifest.load(folder / "manifest.json")
     start_ns = json.loads((folder / "record.json").read_text())["start_monotonic_ns"]
     paths = SessionPaths(folder, manifest.subject, manifest.session)
     with h5py.File(paths.session_file) as session:
-        late = {cell.name: _lateness_in(session, cell, start_ns) for cell in CELLS}
-    reference = late[CELLS[0].name]
-    return [_result(c, manifest.clocks[c.name], late[c.name], reference) for c in CELLS]
+        late = {cell.name: _lateness_in(session, cell, start_ns) for cell in cells}
+    reference = late[cells[0].name]
+    return [_result(c, manifest.clocks[c.name], late[c.name], reference) for c in cells]
 
 
 def _result(

@@ -1,13 +1,17 @@
 """Clocks through the real processes: pulses, what is said of them, what comes out."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
+import pytest
 
 from rigd.config.paths import SessionPaths
 from rigd.daemon.manifest import Manifest
+from tests.clock_sessions.cells import CELLS
+from tests.clock_sessions.session import record
 from tests.support.laboratory import Laboratory
 
 
@@ -74,3 +78,18 @@ def check_what_stands(paths: SessionPaths) -> None:
         times = file["acquisition/left_lines/timestamps"][:]
     assert kept.tolist() == [reading["monotonic_ns"] for reading in readings]
     assert np.all(np.diff(times) > 0)
+
+
+@pytest.mark.timeout(200)
+def test_times_of_devices_that_share_pulses_fit_the_truth(tmp_path: Path) -> None:
+    """A short session of three devices; `make clock-sessions` has more of all."""
+    names = ("reference", "probe_gap", "box")
+    cells = [cell for cell in CELLS if cell.name in names]
+    results = record(tmp_path, 5, 24.0, cells)
+    assert [result.edges > 10 for result in results] == [True] * 3
+    for result in results:
+        assert result.within >= 0.997, result
+        assert result.cell.limit is not None
+        if result.mode == "sync_line":
+            assert result.error < result.cell.limit, result
+    assert [result.mode for result in results].count("sync_line") == 2
