@@ -272,11 +272,10 @@ class Service:
 
     def _look_for_unfinished(self) -> None:
         """Finish the sessions that were cut off, and note those that are to go on."""
-        running = [standing.run.paths.folder for standing in self._sessions]
+        own = [standing.run.paths.folder for standing in self._sessions]
+        own += self._finisher.pending
         now = datetime.now(UTC)
-        for unfinished in find_unfinished(self._rig.data_root):
-            if unfinished.folder in running:
-                continue
+        for unfinished in find_unfinished(self._rig.data_root, own):
             LOG.warning("session was cut off", folder=str(unfinished.folder))
             if (next_run := unfinished.next_run(now)) is not None:
                 self._to_resume.append(Resumption(unfinished, *next_run))

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 from rigd.config.faults import ConfigurationError
 from rigd.config.load import load_session
 from rigd.config.session import Session
+from rigd.daemon.session_lock import LOCK_NAME
 from rigd.daemon.session_record import Follows, SessionRecord
 from rigd.daemon.session_state import State
 from rigd.streams.file_lock import holder
@@ -69,14 +70,27 @@ def next_run_id(session: str) -> str:
     return f"{RUN.sub('', session)}-run{number}"
 
 
-def find_unfinished(data_root: Path) -> list[Unfinished]:
-    """Look into all session folders; those that are finished have a manifest."""
+def find_unfinished(data_root: Path, own: Collection[Path] = ()) -> list[Unfinished]:
+    """Look into all session folders for those that nobody works on or has finished.
+
+    What is finished has a manifest. `own` are folders that this process works on.
+    """
     folders = sorted(path.parent for path in data_root.glob("*/session.yaml"))
     return [
         look_into(folder)
         for folder in folders
-        if not (folder / "manifest.json").exists()
+        if folder not in own
+        and not (folder / "manifest.json").exists()
+        and not _is_in_use(folder / LOCK_NAME)
     ]
+
+
+def _is_in_use(lock: Path) -> bool:
+    """Whether another process, e.g. `rigd record`, works on the folder."""
+    try:
+        return holder(lock) is not None
+    except OSError:
+        return False
 
 
 def look_into(folder: Path) -> Unfinished:

@@ -1,6 +1,7 @@
 """Whatever clients, disks and folders do, the service and its recordings go on."""
 
 import json
+import os
 import random
 import socket
 import subprocess
@@ -109,24 +110,37 @@ def test_clients_that_say_nothing_take_nothing_or_too_much(served: Served) -> No
     halfway.close()
 
 
-def documented_client() -> str:
-    """The program in the documentation of the protocol."""
-    page = Path(__file__).parents[2] / "docs" / "control-protocol.md"
-    return page.read_text().partition("```python\n")[2].partition("```")[0]
+def documented(page: str) -> str:
+    """The first program in a page of the documentation."""
+    text = (Path(__file__).parents[2] / "docs" / page).read_text()
+    return text.partition("```python\n")[2].partition("```")[0]
 
 
-def test_a_client_in_15_lines(laboratory: Laboratory) -> None:
-    program = documented_client()
+def run_program(
+    program: str, *arguments: str, runtime: Path | None = None
+) -> list[str]:
+    """Run a program of the documentation; return what it prints."""
+    run = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "RIGD_RUNTIME_DIRECTORY": str(runtime or "")},
+        timeout=90,
+    )
+    assert run.stderr == ""
+    return run.stdout.splitlines()
+
+
+def test_the_documented_clients(laboratory: Laboratory) -> None:
+    program = documented("control-protocol.md")
     assert 10 < len([line for line in program.splitlines() if line]) <= 15
     write_session(laboratory, "b")
     served = Served.start(laboratory, {"box": BOX})
-    run = subprocess.run(
-        [sys.executable, "-c", program, f"ipc://{served.runtime}/control.sock"],
-        capture_output=True,
-        text=True,
-        timeout=90,
-    )
-    assert (run.stdout.splitlines(), run.stderr) == (["b", "['b']", "complete"], "")
+    endpoint = f"ipc://{served.runtime}/control.sock"
+    assert run_program(program, endpoint) == ["b", "['b']", "complete"]
+    write_session(laboratory, "training")
+    program = documented("how-to/control-from-your-task.md")
+    assert run_program(program, runtime=served.runtime) == ["complete"]
     assert served.end() == 0
 
 

@@ -1,6 +1,8 @@
 """Which sessions were cut off, and which of them go on."""
 
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -84,6 +86,24 @@ def test_what_has_a_manifest_is_finished(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").touch()
     (folder / "manifest.json").touch()
     assert find_unfinished(tmp_path) == []
+
+
+def test_what_somebody_works_on_is_left_alone(tmp_path: Path) -> None:
+    folder = cut_off(tmp_path, "recording")
+    assert find_unfinished(tmp_path, own=[folder]) == []
+    program = "import sys; from rigd.daemon.session_lock import SessionLock as L; "
+    program += "from pathlib import Path; lock = L(Path(sys.argv[1])); "
+    program += "print(1, flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as recorder:
+        assert recorder.stdout is not None
+        recorder.stdout.readline()
+        assert find_unfinished(tmp_path) == []
+        recorder.kill()
+    assert [found.folder for found in find_unfinished(tmp_path)] == [folder]
 
 
 def test_what_can_not_be_read_does_not_go_on(tmp_path: Path) -> None:
