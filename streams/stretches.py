@@ -37,7 +37,7 @@ SIGMA_PER_MAD = 1.4826
 SURE = 0.1
 """An anchor that is less late than a step by this part of it is from before it."""
 
-DOUBT = 0.01
+DOUBT = 0.001
 """Anchors after a loss may be late ones from before it, unless this is less likely."""
 
 MOSTLY = 0.5

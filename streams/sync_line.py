@@ -30,6 +30,10 @@ and between the edges."""
 LINE_JITTER = 2e-6
 """Standard deviation of the pulse line itself, s."""
 
+ASIDE = 0.1
+"""Pairs that contradict a constant by this part of what both lines can be off are not
+of one pulse."""
+
 BOW = 30
 """Pairs whose mean distance from the smoothed clock counts as its error."""
 
@@ -117,14 +121,41 @@ def correction(pairs: PairTimes, shape: Floats) -> Correction:
 
 
 def _fine(pairs: PairTimes, rest: Floats) -> Correction:
-    seconds = rest.copy()
-    for piece in np.unique(pairs.piece):
-        mine = pairs.piece == piece
-        middle = float(np.median(rest[mine]))
-        change = smoothed(pairs.x[mine], rest[mine] - middle, pairs.sd, FINE_WALK)
-        seconds[mine] = middle + change
+    """Smooth around the host stamps' shape or around a line, as pulses ask for.
+
+    Stamps help at the ends and between pulses, unless their floor is bent.
+    """
+    by_shape, by_line = _smooth_pieces(pairs, rest), _smooth_pieces(pairs, pairs.t)
+    shape = pairs.t - rest
+    if _left_out(pairs, rest) > _left_out(pairs, pairs.t):
+        seconds = by_line - shape
+    else:
+        seconds = by_shape
     error = max(pairs.worst, 4 * posterior_sd(pairs, FINE_WALK))
     return Correction(pairs.x, seconds, True, error)
+
+
+def _smooth_pieces(pairs: PairTimes, values: Floats) -> Floats:
+    """Smooth values at the pairs around a line, for each segment of the reference."""
+    found = values.copy()
+    for piece in np.unique(pairs.piece):
+        mine = np.flatnonzero(pairs.piece == piece)
+        if len(mine) < 3:
+            continue
+        x = pairs.x[mine] - pairs.x[mine[0]]
+        slope, intercept = np.polyfit(x, values[mine] - x, 1)
+        line = x + intercept + slope * x
+        found[mine] = line + smoothed(x, values[mine] - line, pairs.sd, FINE_WALK)
+    return found
+
+
+def _left_out(pairs: PairTimes, values: Floats) -> float:
+    """Mean square of the distances of every second pair from a fit of the others."""
+    some, others = np.arange(0, len(pairs), 2), np.arange(1, len(pairs), 2)
+    found = _smooth_pieces(pairs.take(some), values[some])
+    rest = values[others] - pairs.x[others]
+    away = rest - np.interp(pairs.x[others], pairs.x[some], found - pairs.x[some])
+    return float(np.mean(np.minimum(np.abs(away), 4 * pairs.sd) ** 2))
 
 
 def _slow(pairs: PairTimes, rest: Floats) -> Correction:
@@ -144,12 +175,17 @@ def _bow(rest: Floats) -> float:
 
 
 def _constant(pairs: PairTimes, rest: Floats) -> Correction:
-    constant, width = intersect(rest - pairs.worst, rest + pairs.worst)
-    ends = pairs.x[[0, -1]]
-    seconds = np.full(2, constant)
-    outside = np.abs(rest - constant) - pairs.worst
-    error = width / 2 + max(0.0, float(np.quantile(outside, 0.99)))
-    return Correction(ends, seconds, False, error)
+    """Find the constant that all pairs allow that can be of one pulse."""
+    near = rest
+    constant, width = intersect(near - pairs.worst, near + pairs.worst)
+    for _ in range(2):
+        is_near = np.abs(rest - constant) < (1 + ASIDE) * pairs.worst
+        near = rest[is_near] if is_near.any() else rest
+        constant, width = intersect(near - pairs.worst, near + pairs.worst)
+    outside = np.abs(near - constant) - pairs.worst
+    error = width / 2 + max(0.0, float(np.max(outside)))
+    error += pairs.worst / len(near)
+    return Correction(pairs.x[[0, -1]], np.full(2, constant), False, error)
 
 
 def posterior_sd(pairs: PairTimes, walk: float) -> float:
