@@ -35,6 +35,9 @@ from rigd.daemon.service_folder import CONTROL, EVENTS, find_service
 PATIENCE = 10.0
 """Seconds within which the service has to reply to what needs no waiting."""
 
+LOOK_EVERY = 2.0
+"""Seconds between two looks at whether the service is still there."""
+
 WAITING = 600.0
 """Seconds to wait for a session to begin or to be finalized."""
 
@@ -104,9 +107,11 @@ class Client:
 
         """
         self._host = host
+        self._path: Path | None = None
         if host is None:
             folder = find_service(os.environ, runtime_directory)
-            _check(folder / CONTROL)
+            self._path = folder / CONTROL
+            _check(self._path)
             requests, self._news = (f"ipc://{folder / n}" for n in (CONTROL, EVENTS))
         else:
             requests, self._news = host.requests, host.news
@@ -248,10 +253,12 @@ class Client:
     def _reply(self, number: int, limit: float) -> Reply:
         deadline = time.monotonic() + limit
         while (left := deadline - time.monotonic()) > 0:
-            if self._socket.poll(round(1000 * left)):
+            if self._socket.poll(round(1000 * min(left, LOOK_EVERY))):
                 reply = Reply.model_validate_json(self._socket.recv())
                 if reply.id == number:
                     return reply
+            elif self._path is not None:
+                _check(self._path)
         raise NoServiceError(f"the service did not reply within {limit:g} s")
 
     # --- news ---------------------------------------------------------------------
@@ -260,11 +267,17 @@ class Client:
         """Yield what is published, for ever: topic, session, JSON object.
 
         The first is where everything stands, as `status`.
+
+        Raises:
+            NoServiceError: It says nothing any more.
+
         """
         news = self._connected(zmq.SUB, self._news)
         news.subscribe(b"")
         yield "status", "", self.status().model_dump_json()
         while True:
+            if not news.poll(round(1000 * PATIENCE)):
+                raise NoServiceError(f"the service says nothing for {PATIENCE:g} s")
             topic, session, text = news.recv_multipart()
             yield topic.decode(), session.decode(), text.decode()
 

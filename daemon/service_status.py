@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from rigd.daemon.control_protocol import SessionStatus
-from rigd.daemon.quantities import count_text, time_text
+from rigd.daemon.quantities import clock_text, count_text, time_text
 from rigd.daemon.session_events import Progress
 
 WORDS = {
@@ -47,9 +47,3 @@ def _progress_texts(progress: Progress) -> list[str]:
     if progress.seconds_left is not None:
         texts.append(f"{time_text(progress.seconds_left)} of disk left")
     return texts
-
-
-def clock_text(seconds: float) -> str:
-    """`00:12:31`; hours go on above 99."""
-    whole = int(seconds)
-    return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}"

@@ -1,12 +1,13 @@
 """The service as its users meet it: started, asked, stopped; what it refuses."""
 
 import signal
+import time
 
 import pytest
 
 from rigd.daemon.client import Client, NoServiceError, RefusedError
 from tests.support.laboratory import Laboratory
-from tests.support.served import BOX, Served, write_rig
+from tests.support.served import BOX, Served, write_rig, write_session
 
 
 def test_a_service_starts_answers_and_stops(laboratory: Laboratory) -> None:
@@ -62,3 +63,37 @@ def test_a_rig_with_faults_ends_with_78(laboratory: Laboratory) -> None:
     assert code == 78
     assert "did you mean `driver`?" in errors
     assert "`x` is not `tcp://<address or *>:<port>`" in errors
+
+
+def test_a_reload_reads_the_rig_file_again(laboratory: Laboratory) -> None:
+    served = Served.start(laboratory, {"box": BOX})
+    write_rig(laboratory, {"box": BOX}, name="other")
+    served.run.signal(signal.SIGHUP)
+    wait_for_rig(served, "other")
+    write_rig(laboratory, {"box": {"driver": "nonsense"}}, name="bad")
+    served.run.signal(signal.SIGHUP)
+    write_session(laboratory, "a")
+    with served.client() as client:
+        with pytest.raises(RefusedError, match="nonsense"):
+            client.start("a")
+        assert client.status().rig == "other"
+    assert served.end() == 0
+
+
+def wait_for_rig(served: Served, name: str) -> None:
+    deadline = time.monotonic() + 20
+    while served.status().rig != name:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_a_client_notices_that_the_service_is_gone(laboratory: Laboratory) -> None:
+    served = Served.start(laboratory, {"box": BOX})
+    with served.client() as client:
+        served.run.signal(signal.SIGKILL)
+        served.wait()
+        laboratory.was_killed = True
+        began = time.monotonic()
+        with pytest.raises(NoServiceError, match="connection refused"):
+            client.start("a")
+        assert time.monotonic() - began < 10
