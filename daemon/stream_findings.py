@@ -144,7 +144,8 @@ def _with_alignment(
     tolerance = clocks.tolerance_of(device)
     if alignment is None:
         return replace(found, facts=replace(found.facts, tolerance=tolerance))
-    losses = () if found.facts.event_like else alignment.losses
+    sampled = () if found.facts.event_like else alignment.losses
+    losses = [loss for loss in sampled if loss.stop > loss.start]
     silent = [_silent(found, reader, one) for one in losses]
     if clocks.settings.of_stream(name).timestamps == "regular":
         found = _made_regular(found, tolerance)
