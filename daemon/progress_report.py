@@ -54,7 +54,9 @@ class ProgressReport:
         volume = self._bytes.setdefault(name, RateMeter())
         if written is not None and self.is_measuring:
             rows.read(writer.written_at, writer.rows)
-            long.read(writer.written_at, writer.rows)
+            # Rows come in bursts: how old the newest is tells when it was sampled.
+            newest = writer.written_at - (written.lag_seconds or 0.0)
+            long.read(newest, writer.rows)
             volume.read(writer.written_at, size)
         is_stale = self.is_measuring and now - writer.written_at > STALE
         return StreamProgress(
