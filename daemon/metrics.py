@@ -111,7 +111,7 @@ def _of_streams(sessions: Iterable[SessionStatus]) -> Iterator[Metric]:
     )
     ppm = GaugeMetricFamily(
         "rigd_stream_rate_deviation_ppm",
-        "How much faster than declared rows came in the last minute, parts per million",
+        "How much faster than declared rows came in the last ten minutes, ppm",
         labels=STREAM,
     )
     lag = GaugeMetricFamily(

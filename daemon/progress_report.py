@@ -7,11 +7,11 @@ from rigd.daemon.participants import Writer, expected_pulses
 from rigd.daemon.rate_meter import RateMeter
 from rigd.daemon.session_events import Progress, StreamProgress
 
-LONG_WINDOW = 60.0
+LONG_WINDOW = 600.0
 """Seconds over which a rate is compared with the declared one."""
 
-LEAST_WINDOW = 10.0
-"""... once there are so many: rows come in chunks."""
+LEAST_WINDOW = 60.0
+"""... once there are so many: rows come in bursts of up to 0.1 s, 1700 ppm of it."""
 
 STALE = 3.0
 """Seconds without a word of a writer after which its rate counts as unknown."""

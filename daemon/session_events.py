@@ -94,7 +94,7 @@ class StreamProgress(Model):
     nominal_rate: float | None = None
     """Rows per second as declared; None: event-like."""
     rate_ppm: float | None = None
-    """How much faster than declared the rows of the last minute came, in parts per
+    """How much faster than declared the rows of the last ten minutes came, in parts per
     million; None: not known yet, or event-like."""
     lost: int = 0
     """Samples lost so far, whatever the cause."""
