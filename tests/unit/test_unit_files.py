@@ -36,7 +36,10 @@ def write_units(folder: Path, *, user: bool) -> list[Path]:
 
 
 @pytest.mark.parametrize("user", [False, True], ids=["system", "user"])
-def test_systemd_finds_nothing_to_complain_of(tmp_path: Path, user: bool) -> None:
+def test_systemd_finds_nothing_to_complain_of(
+    tmp_path: Path, user: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))  # of a person, needed
     units = write_units(tmp_path, user=user)
     done = analyze(*(["--user"] if user else []), "verify", "--man=no", *units)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
