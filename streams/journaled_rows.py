@@ -6,13 +6,16 @@ the checksum of.
 
 import os
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from xxhash import xxh3_64_intdigest
 
 from rigd.streams.durable_stream import journal_path, part_path
@@ -42,6 +45,13 @@ class Cut:
     rows: int
     following: int
     epoch: int
+
+    def after(self, block: Any) -> "Cut":
+        """Return the cut after one more block (`RECORD_DTYPE`)."""
+        count = int(block["rows"])
+        following = int(block["first_sample"]) + count
+        epoch = int(block["epoch"])
+        return Cut(self.blocks + 1, self.rows + count, following, epoch)
 
 
 class JournaledRows:
@@ -94,35 +104,36 @@ class JournaledRows:
         self.bad_chunks = sum(rebuilder.bad_chunks for rebuilder in rebuilders)
         return tuple(totals)
 
-    def last_cut(self, blocks: int, limit: int, rows: int) -> Cut:
+    def known_lost(self, lost: int, limit: int) -> npt.NDArray[Any]:
+        """Return the lost intervals (`LOST_DTYPE`) that can be read.
+
+        `lost` is the number of their dataset, which has `limit` rows.
+        """
+        return np.frombuffer(b"".join(self._only(lost, limit)), LOST_DTYPE)
+
+    def last_cut(
+        self, blocks: int, limit: int, rows: int, lost: npt.NDArray[Any]
+    ) -> Cut:
         """Find the end of the last block that ends within `rows` rows.
+
+        A block before which more samples are missing than the lost intervals `lost`
+        tell is not reached: their account is gone, so what follows is not told of.
 
         `blocks` is the number of the dataset of blocks, which has `limit` rows.
         """
+        told: Counter[int] = Counter()
+        for interval in lost:
+            told[int(interval["row"])] += int(interval["count"])
         cut = Cut(0, 0, 0, 0)
         for content in self._only(blocks, limit):
             for entry in np.frombuffer(content, RECORD_DTYPE):
-                count = int(entry["rows"])
-                if cut.rows + count > rows:
+                after = cut.after(entry)
+                gap = int(entry["first_sample"])
+                gap -= cut.following if after.epoch == cut.epoch else 0
+                if after.rows > rows or gap > told[cut.rows]:
                     return cut
-                following = int(entry["first_sample"]) + count
-                cut = Cut(
-                    cut.blocks + 1, cut.rows + count, following, int(entry["epoch"])
-                )
+                cut = after
         return cut
-
-    def lost_before(self, lost: int, limit: int, row: int) -> tuple[int, int]:
-        """Count the lost intervals before row `row`, and the samples lost in them.
-
-        `lost` is the number of the dataset of lost intervals, which has `limit` rows.
-        """
-        intervals = samples = 0
-        for content in self._only(lost, limit):
-            entries = np.frombuffer(content, LOST_DTYPE)
-            before = entries[entries["row"] < row]
-            intervals += len(before)
-            samples += int(before["count"].sum(dtype=np.uint64))
-        return intervals, samples
 
     def _only(self, dataset: int, limit: int) -> Iterator[bytes]:
         numbers = range(len(self._layouts))

@@ -18,8 +18,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import h5py
+import numpy as np
+import numpy.typing as npt
 
 from rigd.streams.block import StreamFormat
 from rigd.streams.durable_stream import (
@@ -39,7 +42,7 @@ from rigd.streams.journal_file import (
     write_new,
 )
 from rigd.streams.journal_state import JournalState, read_state
-from rigd.streams.journaled_rows import JournaledRows, Rows
+from rigd.streams.journaled_rows import Cut, JournaledRows, Rows
 from rigd.streams.ledger import ENDED_WITH_REASON, LostInterval
 from rigd.streams.room import StreamRoom
 from rigd.streams.skeleton import find_change
@@ -389,17 +392,43 @@ def _plan(
         numbers[part.path] for part in (layout.clock, layout.lost, layout.blocks)
     )
     by_row = [n for n in numbers.values() if n not in (clock, lost, blocks)]
-    cut = source.last_cut(blocks, found[blocks], min(found[n] for n in by_row))
+    known = source.known_lost(lost, found[lost])
+    rows = min(found[n] for n in by_row)
+    cut = source.last_cut(blocks, found[blocks], rows, known)
     limits = list(found)
     for number in by_row:
         limits[number] = cut.rows
     limits[blocks] = cut.blocks
-    row = cut.rows if cut.rows < state.rows[0] else cut.rows + 1
-    limits[lost], known = source.lost_before(lost, found[lost], row)
-    missing = state.rows[0] + standing.lost - cut.rows - known
-    interval = LostInterval(cut.following, missing, cut.rows, cut.epoch, "disk")
+    sure = state.sound.rows[lost] if state.sound else 0
+    kept, following = lost_before(cut, known, state.rows[0], sure)
+    limits[lost] = len(kept)
+    told = int(kept["count"].sum(dtype=np.uint64))
+    missing = state.rows[0] + standing.lost - cut.rows - told
+    interval = LostInterval(following, missing, cut.rows, cut.epoch, "disk")
     return Plan(
         tuple(limits),
-        replace(standing, lost=known + missing),
+        replace(standing, lost=told + missing),
         interval if missing else None,
     )
+
+
+def lost_before(
+    cut: Cut, known: npt.NDArray[Any], expected_rows: int, sure: int
+) -> tuple[npt.NDArray[Any], int]:
+    """Return the lost intervals that belong before a cut, and the sample after it.
+
+    Right at the cut stand those that are acknowledged (the first `sure`), those that go
+    on where the rows end, and all of them if no row is cut off. What was lost later is
+    part of the one interval that the cut leaves.
+    """
+    following, kept = cut.following, 0
+    for number, interval in enumerate(known):
+        first, count, row, epoch = interval.item()[:4]
+        goes_on = (first, epoch) == (following, cut.epoch)
+        stays = number < sure or goes_on or cut.rows == expected_rows
+        if row > cut.rows or (row == cut.rows and not stays):
+            break
+        kept += 1
+        if row == cut.rows and epoch == cut.epoch:
+            following = max(following, first + count)
+    return known[:kept], following

@@ -26,6 +26,7 @@ from rigd.streams.journaled_rows import (
     unshuffle,
 )
 from rigd.streams.ledger import ENDED_REGULARLY
+from rigd.streams.recovery import lost_before
 from rigd.streams.stream_file import GrowingDataset, shuffle_gzip
 from rigd.streams.stream_layout import DatasetLayout
 from tests.support.durable_model import KEY, KINDS, Item, Kind, Source
@@ -150,16 +151,37 @@ def opened(path: Path) -> JournaledRows:
 def test_a_stream_is_cut_between_blocks(path: Path, rows: int, cut: Cut) -> None:
     layout = KINDS["channels"].layout
     with opened(path) as source:
-        assert source.last_cut(layout.datasets.index(layout.blocks), 3, rows) == cut
+        known = source.known_lost(layout.datasets.index(layout.lost), 1)
+        blocks = layout.datasets.index(layout.blocks)
+        assert source.last_cut(blocks, 3, rows, known) == cut
 
 
-@pytest.mark.parametrize(("row", "lost"), [(3, (0, 0)), (4, (1, 2))])
-def test_losses_before_a_row_are_counted(
-    path: Path, row: int, lost: tuple[int, int]
+def test_a_stream_is_cut_where_its_account_is_gone(path: Path) -> None:
+    layout = KINDS["channels"].layout
+    with opened(path) as source:
+        none = source.known_lost(layout.datasets.index(layout.lost), 0)
+        blocks = layout.datasets.index(layout.blocks)
+        assert source.last_cut(blocks, 3, 99, none) == Cut(1, 3, 3, 0)
+
+
+@pytest.mark.parametrize(
+    ("cut", "sure", "kept", "following"),
+    [
+        (Cut(1, 3, 3, 0), 0, 1, 5),  # goes on where the rows end
+        (Cut(1, 3, 2, 0), 0, 0, 2),  # belongs to what is cut off
+        (Cut(1, 3, 2, 0), 1, 1, 5),  # is acknowledged
+        (Cut(2, 7, 9, 0), 0, 1, 9),  # stands before the cut
+        (Cut(0, 0, 0, 0), 0, 0, 0),  # stands after it
+    ],
+)
+def test_losses_before_a_cut_stay(
+    path: Path, cut: Cut, sure: int, kept: int, following: int
 ) -> None:
     layout = KINDS["channels"].layout
     with opened(path) as source:
-        assert source.lost_before(layout.datasets.index(layout.lost), 1, row) == lost
+        known = source.known_lost(layout.datasets.index(layout.lost), 1)
+    intervals, after = lost_before(cut, known, 12, sure)
+    assert (len(intervals), after) == (kept, following)
 
 
 def test_bad_chunks_are_counted_once(path: Path) -> None:
