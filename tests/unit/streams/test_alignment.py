@@ -468,3 +468,69 @@ def test_a_restart_makes_a_segment_that_says_so() -> None:
     found = by_itself(evidence_of(one, OURS, None, ClockSettings()))
     begins = [part.fit.begins_with for part in found.clock.segments]
     assert begins == ["start", "restart"]
+
+
+# --- anything -------------------------------------------------------------------------
+
+DAY_NS = 86_400 * 10**9
+
+some_ns = st.integers(-DAY_NS, DAY_NS) | st.integers(-(10**9), 10**9)
+
+
+@st.composite
+def any_anchors(draw: st.DrawFn) -> Anchors:
+    count = draw(st.integers(0, 40))
+    epoch = draw(st.lists(st.integers(0, 2), min_size=count, max_size=count))
+    x = draw(st.lists(some_ns, min_size=count, max_size=count))
+    host = draw(st.lists(some_ns, min_size=count, max_size=count))
+    if draw(st.booleans()):
+        x, host = sorted(x), sorted(host)
+    order = np.argsort(epoch, kind="stable")
+    return Anchors(
+        np.array(epoch, np.int64)[order],
+        np.array(x, np.int64)[order],
+        START_NS + np.array(host, np.int64)[order],
+    )
+
+
+@st.composite
+def any_evidence(draw: st.DrawFn, name: str) -> ClockEvidence:
+    x = sorted(draw(st.lists(some_ns, max_size=30)))
+    edges = Edges(np.zeros(len(x), np.int64), np.array(x, np.int64), 1e-3)
+    return ClockEvidence(
+        name,
+        draw(any_anchors()),
+        draw(st.sampled_from([None, 1e-3])),
+        draw(st.sampled_from([0.0, 0.01])),
+        draw(st.sampled_from([None, edges])),
+        settings=ClockSettings(
+            draw(st.sampled_from([mode for mode in Mode if mode is not Mode.ARRIVAL])),
+            latency=draw(st.sampled_from([None, 1e-3])),
+            utc_uncertainty=draw(st.sampled_from([None, 1e-4])),
+            shares_clock_with=draw(st.sampled_from([None, "a", "b", "gone"])),
+        ),
+        counts=draw(st.booleans()),
+    )
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    one=any_evidence("a"),
+    other=any_evidence("b"),
+    reference=st.sampled_from([None, "a", "gone"]),
+)
+def test_any_evidence_gives_a_map_or_none_and_never_an_invented_time(
+    one: ClockEvidence, other: ClockEvidence, reference: str | None
+) -> None:
+    wall = WallClock(np.array([START_NS]), np.array([10**18]), 1e-3)
+    found = align([one, other], start_ns=START_NS, reference=reference, wall=wall)
+    for evidence in (one, other):
+        alignment = found[evidence.name]
+        known = {segment.epoch for segment in alignment.clock.segments}
+        assert known <= set(evidence.anchors.epoch.tolist())
+        times = alignment.clock.times(evidence.anchors.x, evidence.anchors.epoch)
+        has_map = np.isin(evidence.anchors.epoch, list(known))
+        assert np.array_equal(np.isfinite(times), has_map)
+        for segment in alignment.clock.segments:
+            assert segment.fit.error is not None
+            assert segment.fit.error >= 0
