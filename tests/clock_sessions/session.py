@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from rigd.config.paths import SessionPaths
 from rigd.daemon.manifest import DomainEntry, Manifest
+from rigd.streams.sampling import derived_seed
 from rigd.streams.signals import SyncPulses
 from tests.clock_sessions.cells import CELLS, PULSES_SEED, Cell, clocks
 
@@ -71,7 +72,7 @@ def record(
     session = folder / "data" / f"s{seed}"
     if not (session / "manifest.json").is_file():
         raise RuntimeError(run.stdout[-2000:] + run.stderr)
-    return judge(session, cells)
+    return judge(session, seed, cells)
 
 
 def settings(seed: int, seconds: float, cells: Sequence[Cell]) -> dict[str, object]:
@@ -87,13 +88,18 @@ def settings(seed: int, seconds: float, cells: Sequence[Cell]) -> dict[str, obje
     }
 
 
-def judge(folder: Path, cells: Sequence[Cell] = CELLS) -> list[Result]:
-    """Compare the times of all devices with the truth."""
+def judge(folder: Path, seed: int, cells: Sequence[Cell] = CELLS) -> list[Result]:
+    """Compare the times of all devices with the truth.
+
+    Only pulses count that the device saw as they were, without a false one before.
+    """
     manifest = Manifest.load(folder / "manifest.json")
     start_ns = json.loads((folder / "record.json").read_text())["start_monotonic_ns"]
     paths = SessionPaths(folder, manifest.subject, manifest.session)
     with h5py.File(paths.session_file) as session:
-        late = {cell.name: _lateness_in(session, cell, start_ns) for cell in cells}
+        late = {
+            cell.name: _lateness_in(session, cell, start_ns, seed) for cell in cells
+        }
     reference = late[cells[0].name]
     return [_result(c, manifest.clocks[c.name], late[c.name], reference) for c in cells]
 
@@ -119,9 +125,16 @@ def _result(
     )
 
 
-def _lateness_in(session: h5py.File, cell: Cell, start_ns: int) -> dict[int, float]:
+def _lateness_in(
+    session: h5py.File, cell: Cell, start_ns: int, seed: int
+) -> dict[int, float]:
     series = session[f"acquisition/{cell.stream}"]
-    return lateness(series["data"][:], series["timestamps"][:], start_ns)
+    line = SyncPulses(seed=PULSES_SEED, missing=cell.bad_edges, extra=cell.bad_edges)
+    late = lateness(series["data"][:], series["timestamps"][:], start_ns)
+    pulses = np.array(list(late), np.int64)
+    device = derived_seed(seed, cell.stream)
+    clean = line.levels(pulses, device) & ~line.levels(pulses - 1, device)
+    return {pulse: late[pulse] for pulse in pulses[clean].tolist()}
 
 
 def lateness(
