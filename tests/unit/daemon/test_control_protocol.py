@@ -2,17 +2,22 @@
 
 import json
 from contextlib import suppress
-from typing import Any
+from itertools import takewhile
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rigd.daemon.control_protocol import (
+    ErrorCode,
     MarkRequest,
+    Request,
     RequestError,
     Sessions,
     StartRequest,
+    StopRequest,
     bad,
     good,
     read_request,
@@ -82,3 +87,37 @@ def test_a_mark_at_a_time() -> None:
     request = read(request="mark", text="x", monotonic_ns=5)
     assert isinstance(request, MarkRequest)
     assert request.monotonic_ns == 5
+
+
+PAGE = Path(__file__).parents[3] / "docs" / "control-protocol.md"
+
+OF_ALL = {"request", "version", "id"}
+
+
+def rows(*columns: str) -> list[list[str]]:
+    """Cells of the table of the documentation with these heads."""
+    lines = PAGE.read_text().splitlines()
+    start = lines.index(f"| {' | '.join(columns)} |") + 2
+    table = takewhile(lambda line: line.startswith("|"), lines[start:])
+    return [[cell.strip(" `") for cell in line.split("|")[1:-1]] for line in table]
+
+
+def test_all_codes_are_documented() -> None:
+    assert [row[0] for row in rows("code", "meaning")] == list(get_args(ErrorCode))
+
+
+def test_all_keys_of_requests_are_documented() -> None:
+    documented: dict[str, set[str]] = {}
+    name = ""
+    for row in rows("request", "key", "meaning", "default"):
+        name = row[0] or name
+        documented.setdefault(name, set()).add(row[1])
+    models: dict[str, type[Request]] = {
+        "start": StartRequest,
+        "stop": StopRequest,
+        "mark": MarkRequest,
+    }
+    assert documented == {
+        name: set(model.model_fields) - OF_ALL for name, model in models.items()
+    }
+    assert {row[0] for row in rows("key", "meaning", "default")} == OF_ALL

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import zmq
 
-from rigd.streams.block import Block, Item, Note
+from rigd.streams.block import Block, ClockReading, Item, Note
 from rigd.streams.driver import DeviceError
 from rigd.streams.drivers.marks import (
     LONGEST_TEXT,
@@ -46,9 +46,9 @@ def sender(tmp_path: Path) -> Iterator["zmq.Socket[bytes]"]:
 def read(opened: MarksDriver, count: int) -> list[Item]:
     items: list[Item] = []
     deadline = time.monotonic() + 10
-    while sum(not hasattr(item, "uncertainty_ns") for item in items) < count:
+    while len(items) < count:
         assert time.monotonic() < deadline
-        items += opened.read(0.1)
+        items += [i for i in opened.read(0.1) if not isinstance(i, ClockReading)]
     return items
 
 
@@ -61,7 +61,7 @@ def test_a_mark_has_the_time_that_it_says(
 ) -> None:
     sender.send_json({"text": "lights off", "monotonic_ns": 123})
     sender.send_json({"text": "lights on", "monotonic_ns": 456})
-    first, _, second, reading = read(open_driver, 2)
+    first, second = read(open_driver, 2)
     assert isinstance(first, Block)
     assert isinstance(second, Block)
     assert texts([first, second]) == [b"lights off", b"lights on"]
@@ -69,7 +69,18 @@ def test_a_mark_has_the_time_that_it_says(
     assert (first.host_ns, first.device_ns) == (123, 123)
     assert second.row_ns is not None
     assert second.row_ns.tolist() == [456]
-    assert reading.uncertainty_ns == 0  # type: ignore[union-attr]
+
+
+def test_the_clock_is_read_without_marks(open_driver: MarksDriver) -> None:
+    end = time.monotonic() + 1
+    items: list[Item] = []
+    while time.monotonic() < end:
+        items += open_driver.read(0.02)
+    items += open_driver.stop()
+    readings = [item for item in items if isinstance(item, ClockReading)]
+    assert 4 <= len(readings) <= 10
+    assert all(r.device_ns == r.host_ns for r in readings)
+    assert readings == sorted(readings, key=lambda reading: reading.host_ns)
 
 
 def test_a_mark_without_a_time_has_that_of_its_arrival(
