@@ -353,6 +353,7 @@ class Service:
         standing.run.join()
         standing.over = over
         self._sessions.leave(standing)
+        standing.progress = None  # the summary has more
         self._ended.append(standing.status())
         self._verdicts[_verdict(over.summary)] += 1
         if isinstance(over.error, AbortedError | NotFinalizedError):
