@@ -50,6 +50,8 @@ def table(results: list[Result]) -> str:
     lines = ["{:14} {:>6} {:22} {:>6} {:>4} {:>8} {:>8} {:>8}  {}".format(*HEADS)]
     for cell in CELLS:
         mine = [result for result in results if result.cell == cell]
+        if not mine:
+            continue
         errors = [result.error * 1e6 for result in mine]
         modes = ",".join(sorted({result.mode for result in mine}))
         grades = "".join(sorted({result.grade for result in mine}))
