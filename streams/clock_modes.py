@@ -16,7 +16,7 @@ from rigd.streams.clock_grades import (
 )
 from rigd.streams.clock_map import ClockMap, Floats, Mode, PulseMatch
 from rigd.streams.domain_clock import DomainClock, Part
-from rigd.streams.edge_matching import LEAST_PAIRS, match_edges
+from rigd.streams.edge_matching import LEAST_PAIRS, Pairs, match_edges
 from rigd.streams.host_clock import borrow_skew
 from rigd.streams.pulses import without_bounce
 from rigd.streams.rate_trust import ASSUMED_DRIFT
@@ -25,6 +25,7 @@ from rigd.streams.round_trips import LEAST_ROUND_TRIPS, correct_by_round_trips
 from rigd.streams.session_clock import SessionClock
 from rigd.streams.sync_line import (
     COARSE,
+    FINE,
     Correction,
     PairTimes,
     corrected_knots,
@@ -185,7 +186,7 @@ def by_pulses(task: Task) -> Made | Refused:
     )
     if faults:
         return Refused(tuple(faults), match)
-    return _corrected(task, line, times, match)
+    return replace(_corrected(task, line, times, match), doubts=_doubts(times, pairs))
 
 
 def _edges_of(task: Task) -> Edges:
@@ -267,6 +268,17 @@ def _ppm_allowed(task: Task, line: ReferenceLine) -> float:
     span = max(float(task.part.stretch.x[-1]), 1.0)
     both = task.part.host.wander + line.host_wander + resolution
     return SLOPE_FLOOR + 3 * both / span * 1e6
+
+
+def _doubts(times: PairTimes, pairs: Pairs) -> tuple[str, ...]:
+    """Regular pulses on a coarse line could be those of any other generator."""
+    if pairs.period is None or times.resolution <= FINE:
+        return ()
+    return (
+        f"pulses that come every {pairs.period:.3g} s can't be told from those of "
+        f"another generator by a line that resolves {times.resolution * 1e3:.3g} ms; "
+        "use pulses at random intervals",
+    )
 
 
 def _corrected(

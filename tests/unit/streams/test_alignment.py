@@ -432,6 +432,13 @@ def test_a_line_that_bounces_is_used() -> None:
     assert pair.worst(found) < 25 * US
 
 
+def test_regular_pulses_on_a_coarse_line_are_doubted() -> None:
+    pair = Pair(4, CAMERA, "regular")
+    found = pair.align()
+    assert found.grade >= Grade.D
+    assert "use pulses at random intervals" in " ".join(found.warnings)
+
+
 def test_a_mode_that_is_asked_for_without_evidence_is_told() -> None:
     found = by_itself(alone(1, mode=Mode.TWO_WAY))
     assert found.mode is Mode.HOST_CLOCK
