@@ -25,6 +25,7 @@ from rigd.streams.clock_map import (
     Segment,
 )
 from rigd.streams.clock_modes import (
+    LEAST_KNOT_DISTANCE,
     Made,
     Task,
     by_own_clock,
@@ -40,9 +41,6 @@ ALGORITHM = "rigd-clocks-1"
 DRIFT_STEP = 10.0
 MOST_DRIFT_STEPS = 500
 """Drift is told for steps of this many seconds, or so many steps."""
-
-LEAST_KNOT_DISTANCE = 1e-6
-"""Knots that are closer than this, s, are one."""
 
 
 @dataclass(frozen=True, slots=True)

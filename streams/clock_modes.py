@@ -37,6 +37,9 @@ BOUNCE_NS = 10_000_000
 """An edge that follows another within this, ns, or within 1.5 times the line's
 resolution, is a bounce."""
 
+LEAST_KNOT_DISTANCE = 1e-6
+"""Knots that are closer than this, s, are one."""
+
 LARGEST_DELAY = 1.0
 """Host stamps that are later than a disciplined clock by more than this, s, contradict
 it."""

@@ -81,6 +81,8 @@ def fit_host_clock(part: Stretch) -> HostClock:
     wander = widest_gap(x, late, 3 * float(np.sqrt(excess / SKEW_WALK))) + excess
     unseen = widest_gap(x, late, np.inf) / 2
     host = at + intercept + skew * at + floor - unseen
+    if len(at) < 2 or np.any(np.diff(host) <= 0):
+        return borrow_skew(part, 0.0, float(np.ptp(delay)) / float(part.x[-1]))
     return HostClock(at, host, wander, skew, True, low)
 
 

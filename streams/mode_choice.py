@@ -2,8 +2,11 @@
 
 from collections.abc import Callable
 
+import numpy as np
+
 from rigd.streams.clock_map import Mode
 from rigd.streams.clock_modes import (
+    LEAST_KNOT_DISTANCE,
     Made,
     Refused,
     Task,
@@ -41,6 +44,9 @@ def best_of(task: Task, leads: bool = False) -> tuple[Made, list[str]]:
     notes: list[str] = []
     for mode in _candidates(task, leads):
         made = MODES[mode](task)
+        if isinstance(made, Made) and not _rises(made):
+            notes.append(f"`{mode}` can't be used: its times would not increase")
+            continue
         if isinstance(made, Made):
             if notes:
                 notes.append(f"its times rest on `{made.mode}` instead")
@@ -48,6 +54,12 @@ def best_of(task: Task, leads: bool = False) -> tuple[Made, list[str]]:
         notes.append(f"`{mode}` can't be used: {'; '.join(made.faults)}")
     made = by_nominal_rate(task)
     return made, [*notes, f"`{asked}`: its times follow the nominal rate"]
+
+
+def _rises(made: Made) -> bool:
+    """Say whether times increase from knot to knot, those that are one left out."""
+    apart = np.concatenate([[True], np.diff(made.x) > LEAST_KNOT_DISTANCE])
+    return bool(np.all(np.diff(made.t[apart]) > 0))
 
 
 def _candidates(task: Task, leads: bool) -> list[Mode]:
