@@ -25,6 +25,9 @@ WINDOW_NS = 10**9
 WINDOWS = 600
 """Readings that are kept: what is said is of the last ten minutes."""
 
+FIT_EVERY_NS = 5 * 10**9
+"""Time between two fits, ns: a clock does not change its speed in a moment."""
+
 LEAST_WINDOWS = 5
 """Readings from which on a speed is told."""
 
@@ -42,6 +45,8 @@ class LiveClock:
         self._form = form
         self._readings: deque[tuple[int, int]] = deque(maxlen=WINDOWS)
         self._window: tuple[int, int] | None = None
+        self._fitted_ns = -FIT_EVERY_NS
+        self._fitted: tuple[float | None, float | None, float | None] = (None,) * 3
         self._pulses = None if sync is None else LivePulses(form, sync)
 
     def take(self, run: Run) -> None:
@@ -80,6 +85,7 @@ class LiveClock:
             return
         if self._has_jumped():
             self._readings = deque(list(self._readings)[-1:], WINDOWS)
+            self._fitted = (None,) * 3
         self._window = window, delay
 
     def _has_jumped(self) -> bool:
@@ -88,7 +94,10 @@ class LiveClock:
 
     def status(self, now_ns: int) -> ClockStatus:
         """Say how the clock stands at CLOCK_MONOTONIC `now_ns`."""
-        drift, offset, error = self._fit()
+        is_old = now_ns - self._fitted_ns >= FIT_EVERY_NS
+        if is_old or self._fitted[1] is None:
+            self._fitted_ns, self._fitted = now_ns, self._fit()
+        drift, offset, error = self._fitted
         pulses = self._pulses
         return ClockStatus(
             drift_ppm=drift,

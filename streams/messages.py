@@ -49,7 +49,7 @@ class WriterSpec(Model):
     compression: str
     control: str
     parent: int
-    visible_seconds: float = 0.09
+    visible_seconds: float = 0.07
     """A live reader sees a row after at most this long (plus the drain interval)."""
     sync_seconds: float = 1.0
     """Rows are on the disk, and acknowledged, after at most this long."""

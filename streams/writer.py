@@ -48,6 +48,9 @@ from rigd.streams.wire import LOST_COUNT, RECORD, Kind, high_water_mark
 STATUS_EVERY = 0.5
 """Seconds between two status reports."""
 
+LOOK_EVERY_MS = 100
+"""Milliseconds between two looks at what is due, where no message comes."""
+
 STOP_GRACE = 3.0
 """Seconds that a sender has to say END after it was asked to stop."""
 
@@ -292,6 +295,7 @@ class Writer:
         self._full_since: float | None = None
         self._has_said_so = False
         self._is_closed = False
+        self._is_shown = True
 
     def run(self) -> None:
         """Record until the stream ends; leave a closed file."""
@@ -301,7 +305,7 @@ class Writer:
         orders = self._control.socket
         poller.register(orders, zmq.POLLIN)
         while not self._is_closed:
-            if any(socket is orders for socket, _ in poller.poll(100)):
+            if any(socket is orders for socket, _ in poller.poll(self._patience())):
                 self._obey()
             receiver = self._receiver
             size, messages = receiver.taken_bytes, receiver.taken_messages
@@ -316,6 +320,13 @@ class Writer:
             )
         self._leave()
 
+    def _patience(self) -> int:
+        """Milliseconds to wait for messages: less where rows wait to be shown."""
+        if self._is_shown:
+            return LOOK_EVERY_MS
+        left = self._shown + self._spec.visible_seconds - time.monotonic()
+        return max(1, min(LOOK_EVERY_MS, int(1000 * left) + 1))
+
     def _work(self) -> None:
         """Take what is there, see to what is due, close when all is over."""
         if not self._held:
@@ -323,6 +334,7 @@ class Writer:
         if self._held and self._has_room():
             taken, self._held = self._held, []
             self._append.take(taken)
+            self._is_shown = False
             if not self._append.is_full:
                 self._file.note(self._standing())
         self._tick()
@@ -408,9 +420,9 @@ class Writer:
         now = time.monotonic()
         if self._term.raised and self._stop_by is None:
             self._ask_to_stop("the writer was terminated")
-        if now - self._shown >= self._spec.visible_seconds:
+        if not self._is_shown and now - self._shown >= self._spec.visible_seconds:
             self._file.show()
-            self._shown = now
+            self._shown, self._is_shown = now, True
         self._acknowledge()
         grown = self._receiver.taken_bytes - self._sync_bytes
         if not self._file.is_syncing and (
