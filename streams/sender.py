@@ -38,6 +38,7 @@ PUMP_LIMIT = 256
 """Messages sent in a row before replies are looked at again."""
 
 MORE_FOLLOWS = zmq.NOBLOCK | zmq.SNDMORE
+"""Flags of the first of two frames."""
 
 GATHER_SECONDS = 0.1
 """Seconds that a small block may wait for others, to travel with them."""
@@ -91,6 +92,14 @@ class Gathering:
         self.rows += rows
 
 
+def record_of(block: Block, rows: int, sequence: int) -> bytes:
+    """Make the 48 bytes (`RECORD`) of message number `sequence`."""
+    return RECORD.pack(
+        sequence, block.first, block.device_ns, block.host_ns, rows, block.epoch,
+        block.batch, 0,
+    )  # fmt: skip
+
+
 class RefusedError(Exception):
     """The writer does not want this stream: what it said."""
 
@@ -139,7 +148,7 @@ class Sender:
         rows = len(data)
         size = data.nbytes if times is None else data.nbytes + times.nbytes
         if not self.ring.has_room(size, rows):
-            self._lose(Lost(self.stream, block.first, rows, "ring full", block.epoch))
+            self.lose(Lost(self.stream, block.first, rows, "ring full", block.epoch))
             return False
         if self._missing is not None:
             self.announce_missing()
@@ -157,10 +166,7 @@ class Sender:
             self.finish_gathering()
             gathering = Gathering(time.monotonic_ns(), block.first, block.epoch)
             self._gathering = gathering
-        record = RECORD.pack(
-            self.ring.number(size, rows), block.first, block.device_ns, block.host_ns,
-            rows, block.epoch, block.batch, 0,
-        )  # fmt: skip
+        record = record_of(block, rows, self.ring.number(size, rows))
         gathering.add(record, block, rows, size)
 
     def finish_gathering(self) -> None:
@@ -183,18 +189,31 @@ class Sender:
     def _take_alone(self, block: Block, rows: int, size: int) -> None:
         """Keep a large block: a message of its own, whose samples are not copied."""
         self.finish_gathering()
-        header = self._data_prefix + RECORD.pack(
-            self.ring.next, block.first, block.device_ns, block.host_ns, rows,
-            block.epoch, block.batch, 0,
-        )  # fmt: skip
+        header = self._data_prefix + record_of(block, rows, self.ring.next)
         body: Any = block.data.reshape(-1).view(np.uint8).data
         if block.row_ns is not None:
             body = b"".join((body, block.row_ns.data))
         self.ring.push(Message((header, body), size, rows))
 
     def lose(self, lost: Lost) -> None:
-        """Pass on what the driver says is lost; losses in a row are one interval."""
-        self._lose(lost)
+        """Pass on what is lost; losses in a row are one interval."""
+        self.tally.lost += lost.count
+        previous = self._missing
+        if previous is not None and (
+            previous.epoch == lost.epoch
+            and previous.cause == lost.cause
+            and previous.first + previous.count == lost.first
+        ):
+            lost = Lost(
+                lost.stream,
+                previous.first,
+                previous.count + lost.count,
+                lost.cause,
+                lost.epoch,
+            )
+        elif previous is not None:
+            self.announce_missing()
+        self._missing = lost
 
     def read_clock(self, reading: ClockReading) -> None:
         """Pass on a pair of clock readings."""
@@ -221,25 +240,6 @@ class Sender:
     def finished(self) -> bool:
         """The end, and so everything before it, is acknowledged."""
         return self._ended is not None and self.ring.first >= self._ended
-
-    def _lose(self, lost: Lost) -> None:
-        self.tally.lost += lost.count
-        previous = self._missing
-        if previous is not None and (
-            previous.epoch == lost.epoch
-            and previous.cause == lost.cause
-            and previous.first + previous.count == lost.first
-        ):
-            lost = Lost(
-                lost.stream,
-                previous.first,
-                previous.count + lost.count,
-                lost.cause,
-                lost.epoch,
-            )
-        elif previous is not None:
-            self.announce_missing()
-        self._missing = lost
 
     def announce_missing(self) -> None:
         """Put a LOST message into the ring; small, so it goes in whatever its fill."""

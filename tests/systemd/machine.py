@@ -24,10 +24,10 @@ LEAST_VERSION = 250
 """Of systemd: older ones do not know all settings of the units."""
 
 PROBE = """
-mount -t tmpfs none "$1" && mkdir "$1/upper" "$1/work" "$1/root" &&
-mount -t overlay none -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root" &&
-mount -t proc none "$1/root/proc" && mount -t sysfs -o ro none "$1/root/sys" &&
-mount -t cgroup2 none "$1/root/sys/fs/cgroup"
+mount -t tmpfs none "$1" && mkdir "$1/upper" "$1/work" "$1/merged" &&
+mount -t overlay none -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/merged" &&
+mount -t proc none "$1/merged/proc" && mount -t sysfs -o ro none "$1/merged/sys" &&
+mount -t cgroup2 none "$1/merged/sys/fs/cgroup"
 """
 """All kinds of mounts that the image takes."""
 

@@ -159,8 +159,8 @@ print(json.dumps({
 def test_the_machine_stays_awake_while_a_session_records(installed: Machine) -> None:
     """As root, who needs no leave: there is no polkit on this machine to give it."""
     installed.run("systemctl", "start", "dbus", "systemd-logind")
-    installed.write("/root/awake.yaml", SESSION.format(name="awake"))
-    record = (RIGD, "record", "--plain", "--duration", "5 s", "/root/awake.yaml")
+    installed.write("/srv/awake.yaml", SESSION.format(name="awake"))
+    record = (RIGD, "record", "--plain", "--duration", "5 s", "/srv/awake.yaml")
     command = installed.command(*record)
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as recording:
         assert recording.stdout is not None

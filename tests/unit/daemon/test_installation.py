@@ -155,7 +155,7 @@ def test_a_program_in_a_home_folder_is_refused(tmp_path: Path) -> None:
     hidden = hidden_from_service(program)
     assert hidden is not None
     assert str(program) in hidden
-    (tmp_path / "rigd").symlink_to("/root/rigd")
+    (tmp_path / "rigd").symlink_to("/home/me/rigd")
     assert hidden_from_service(tmp_path / "rigd")
 
 
