@@ -86,5 +86,5 @@ $(READY): pyproject.toml
 	@echo "Setting up $(VENV) with $(PYTHON); the first time this takes a minute or two."
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check \
-	  --editable '.[lsl,test,check]'
+	  --editable '.[lsl,plots,test,check]'
 	@touch $@
