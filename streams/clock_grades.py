@@ -62,11 +62,14 @@ def faults_of(
 
 def _faults_of_fit(match: PulseMatch, ppm_allowed: float) -> list[str]:
     faults = []
-    if match.holdout is None or match.holdout > MOST_HOLDOUT:
-        value = "not known" if match.holdout is None else f"{match.holdout:.3g} times"
+    if match.holdout is None:
         faults.append(
-            f"pulses left out are predicted badly ({value} what the lines' resolution "
-            f"explains, at most {MOST_HOLDOUT:g} is accepted)"
+            f"its {match.matched} pulses are too few to leave some out and predict them"
+        )
+    elif match.holdout > MOST_HOLDOUT:
+        faults.append(
+            f"pulses left out are predicted badly ({match.holdout:.3g} times what the "
+            f"lines' resolution explains, at most {MOST_HOLDOUT:g} is accepted)"
         )
     if match.ppm_difference is None or abs(match.ppm_difference) > ppm_allowed:
         value = "?" if match.ppm_difference is None else f"{match.ppm_difference:.3g}"
