@@ -20,6 +20,7 @@ from benchmarks.processes import LIFETIME
 from benchmarks.workload import KEY, STREAM, Workload
 from rigd.config.base import Model
 from rigd.streams.block import Block, Ended
+from rigd.streams.process import spare_the_collector
 from rigd.streams.ring import Ring
 from rigd.streams.sender import Sender
 from rigd.streams.wire import (
@@ -255,6 +256,7 @@ def main() -> int:
     signal.alarm(LIFETIME)
     spec = FeedSpec.model_validate_json(sys.stdin.readline())
     context: Context = zmq.Context()
+    spare_the_collector()  # as a source does
     print("ready", flush=True)
     sys.stdin.readline()
     report = WAYS[spec.way](context, spec)

@@ -16,6 +16,7 @@ from rigd.streams.block import StreamFormat
 from rigd.streams.ledger import CAUSES
 from rigd.streams.readiness import has_input
 from rigd.streams.run import Run
+from rigd.streams.shared_memory import open_memory
 from rigd.streams.standing import Standing
 from rigd.streams.wire import (
     CLOCK_DTYPE,
@@ -24,6 +25,7 @@ from rigd.streams.wire import (
     LOST_COUNT,
     MOST_BLOCKS,
     NUMBERED,
+    OFFSET,
     PREFIX,
     RECORD,
     SAMPLES,
@@ -155,7 +157,8 @@ class Receiver:
         self._format = stream_format
         self._key = key
         self._row_bytes = stream_format.row_bytes + 8 * stream_format.row_times
-        self._prefixes = (b"", b"")
+        self._prefixes = (b"", b"", b"")
+        self._memory: memoryview | None = None
         self._run: Run | None = None
         self._peer = b""
         self._complain = complain
@@ -168,9 +171,8 @@ class Receiver:
         self.repeated = 0
         self.rejected = max(self.rejected, standing.rejected)
         if standing.sender != self.sender:
-            self.sender = standing.sender
             self._replaced.discard(standing.sender)
-            self._prefixes = self._data_prefixes(standing.sender)
+            self._follow(standing.sender)
 
     @property
     def has_met_sender(self) -> bool:
@@ -214,8 +216,10 @@ class Receiver:
             self._take_other(peer, message, body, taken)
         elif prefix == self._prefixes[0]:
             self._take_data(message, body, taken)
-        else:
+        elif prefix == self._prefixes[1]:
             self._take_blocks(message, body, taken)
+        else:
+            size += self._take_shared(message, body, taken)
         self.taken_bytes += size
         self.taken_messages += 1
 
@@ -238,6 +242,24 @@ class Receiver:
             return
         record = message[PREFIX.size : HEADER_BYTES]
         self._run_at(first, epoch, taken).add(record, body, rows)
+
+    def _take_shared(self, message: bytes, body: Any, taken: list[Taken]) -> int:
+        """Take a block that lies in the sender's memory; return its bytes.
+
+        A writer that does not see that memory (it was started anew) asks the sender to
+        introduce itself: then it is shown again.
+        """
+        if self._memory is None:
+            self._ask(INTRODUCE)
+            return 0
+        rows = RECORD.unpack_from(message, PREFIX.size)[ROWS]
+        size = rows * self._row_bytes
+        block: Any = b""
+        if len(body) == OFFSET.size:
+            (start,) = OFFSET.unpack(body)
+            block = self._memory[start : start + size]
+        self._take_data(message, block, taken)
+        return len(block)
 
     def _take_blocks(self, message: bytes, body: Any, taken: list[Taken]) -> None:
         sequence, _, _, _, _, _, _, count = RECORD.unpack_from(message, PREFIX.size)
@@ -373,6 +395,8 @@ class Receiver:
             self._introduce(peer, header, taken)
         elif header.sender != self.sender:
             self._turn_away(peer, header.sender)
+        elif header.kind is Kind.MEMORY:
+            self._see_memory(bytes(body))
         elif header.kind not in NUMBERED:
             self._reject(f"kind {header.kind.name} is not for a writer")
         elif header.sequence != self.wanted:
@@ -413,11 +437,24 @@ class Receiver:
         if sequence < self.wanted:
             self.repeated += 1
             return
-        wanted, when = self._asked
+        self._ask(self.wanted)
+
+    def _ask(self, sequence: int) -> None:
+        """Ask the sender for something, not too often."""
+        asked, when = self._asked
         now = time.monotonic()
-        if wanted != self.wanted or now - when >= RESEND_EVERY:
-            self._asked = (self.wanted, now)
-            self._answer(Kind.RESEND, self.wanted)
+        if asked != sequence or now - when >= RESEND_EVERY:
+            self._asked = (sequence, now)
+            self._answer(Kind.RESEND, sequence)
+
+    def _see_memory(self, place: bytes) -> None:
+        """Look at the memory where the sender keeps large blocks; say if that works."""
+        try:
+            self._memory = open_memory(place, self.sender)
+        except WireError as error:
+            self._reject(str(error))
+            return
+        self._answer(Kind.MEMORY, 0)
 
     def _reject(self, what: str) -> None:
         self.rejected += 1
@@ -439,8 +476,8 @@ class Receiver:
         is_first = self.sender == NO_SENDER
         if header.sender != self.sender:
             self._replaced.add(self.sender)
-            self.sender, self.wanted, self._kept = header.sender, 0, 0
-            self._prefixes = self._data_prefixes(header.sender)
+            self.wanted = self._kept = 0
+            self._follow(header.sender)
             if not is_first:
                 taken.append(TakenOver())
         first_epoch = 0 if is_first else self._epoch + 1
@@ -457,10 +494,11 @@ class Receiver:
         self._reject(f"a message of sender {sender:#x}: {REPLACED}")
         self._answer(Kind.REFUSED, self.wanted, peer, sender, REPLACED)
 
-    def _data_prefixes(self, sender: int) -> tuple[bytes, bytes]:
-        """What DATA and BLOCKS messages of a sender begin with."""
-        address = self._address(sender)
-        return address.prefix(Kind.DATA), address.prefix(Kind.BLOCKS)
+    def _follow(self, sender: int) -> None:
+        """Take samples of this sender from now on: what its messages begin with."""
+        self.sender, self._memory = sender, None
+        prefix = self._address(sender).prefix
+        self._prefixes = prefix(Kind.DATA), prefix(Kind.BLOCKS), prefix(Kind.SHARED)
 
     def _address(self, sender: int) -> Address:
         return Address(self._key, self._format.digest, sender)

@@ -10,27 +10,36 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from rigd.streams.shared_memory import Place
+
 
 @dataclass(slots=True)
 class Message:
-    """Its frames, its size, how many rows and how many numbers it carries."""
+    """Its frames, its size, how many rows and how many numbers it carries.
+
+    If its body lies in shared memory, `place` is where, and `brief` the one frame that
+    says so to a writer who sees that memory.
+    """
 
     frames: tuple[Any, ...]
     size: int
     rows: int
     count: int = 1
+    place: Place | None = None
+    brief: bytes = b""
 
 
 class Ring:
     """Everything from number `first` (the oldest kept) up to `next` (not yet given).
 
-    `cursor` is the number of the next message to send; `used` and `used_rows` are the
-    bytes and rows of all that has a number and is not released.
+    `size` is the most bytes it holds; `cursor` is the number of the next message to
+    send; `used` and `used_rows` are the bytes and rows of all that has a number and is
+    not released.
     """
 
     def __init__(self, size: int, rows: int | None = None) -> None:
         """Hold at most `size` bytes and, where given, `rows` rows."""
-        self._size = size
+        self.size = size
         self._rows = rows
         self._messages: deque[Message] = deque()
         self._unsent: deque[Message] = deque()
@@ -43,14 +52,14 @@ class Ring:
     @property
     def fill(self) -> float:
         """Used part, 0 to 1."""
-        by_size = self.used / self._size
+        by_size = self.used / self.size
         return max(by_size, self.used_rows / self._rows) if self._rows else by_size
 
     def has_room(self, size: int, rows: int) -> bool:
         """Say whether something of that size fits. An empty ring takes any."""
         if self.first == self.next:
             return True
-        return self.used + size <= self._size and (
+        return self.used + size <= self.size and (
             self._rows is None or self.used_rows + rows <= self._rows
         )
 
@@ -72,16 +81,21 @@ class Ring:
         self.number(message.size, message.rows)
         self.keep(message)
 
-    def release(self, sequence: int) -> None:
-        """Forget all messages below `sequence`: the writer has them for good."""
-        messages = self._messages
+    def release(self, sequence: int) -> list[Message]:
+        """Forget all messages below `sequence`, and return them.
+
+        The writer has them for good.
+        """
+        messages, released = self._messages, []
         while messages and self.first + messages[0].count <= sequence:
             message = messages.popleft()
             self.used -= message.size
             self.used_rows -= message.rows
             self.first += message.count
+            released.append(message)
         while self.cursor < self.first:
             self.mark_sent()
+        return released
 
     def rewind(self, sequence: int) -> None:
         """Send again from `sequence`, or from the oldest that is still kept.

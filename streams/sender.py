@@ -1,15 +1,18 @@
 """The source's end of one stream's wire: numbers, keeps, sends and sends again."""
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import zmq
 
 from rigd.streams.block import Block, ClockReading, Ended, Lost, StreamFormat
 from rigd.streams.readiness import has_input
 from rigd.streams.ring import Message, Ring
+from rigd.streams.shared_memory import Place, SharedMemory
 from rigd.streams.wire import (
     CLOCK_DTYPE,
     COPY_BELOW,
@@ -17,6 +20,7 @@ from rigd.streams.wire import (
     INTRODUCE,
     LOST_COUNT,
     MOST_BLOCKS,
+    OFFSET,
     RECORD,
     Address,
     Header,
@@ -121,6 +125,7 @@ class Sender:
         address: Address,
         ring: Ring,
         gather_seconds: float = GATHER_SECONDS,
+        shares_memory: bool = True,
     ) -> None:
         self.stream = stream
         self.ring = ring
@@ -130,6 +135,10 @@ class Sender:
         self._address = address
         self._data_prefix = address.prefix(Kind.DATA)
         self._blocks_prefix = address.prefix(Kind.BLOCKS)
+        self._shared_prefix = address.prefix(Kind.SHARED)
+        self._memory: SharedMemory | None = None
+        self._may_share = shares_memory
+        self._is_seen = False
         self._gathering: Gathering | None = None
         self._missing: Lost | None = None
         self._ended: int | None = None
@@ -187,13 +196,29 @@ class Sender:
             self.finish_gathering()
 
     def _take_alone(self, block: Block, rows: int, size: int) -> None:
-        """Keep a large block: a message of its own, whose samples are not copied."""
+        """Keep a large block: a message of its own, its body in shared memory."""
         self.finish_gathering()
-        header = self._data_prefix + record_of(block, rows, self.ring.next)
-        body: Any = block.data.reshape(-1).view(np.uint8).data
+        record = record_of(block, rows, self.ring.next)
+        parts = [as_bytes(block.data)]
         if block.row_ns is not None:
-            body = b"".join((body, block.row_ns.data))
-        self.ring.push(Message((header, body), size, rows))
+            parts.append(as_bytes(block.row_ns))
+        place, brief = self._share(parts, size), b""
+        if place is not None and self._memory is not None:
+            body: Any = self._memory.view(place)
+            brief = self._shared_prefix + record + OFFSET.pack(place.offset)
+        else:
+            body = parts[0] if len(parts) == 1 else b"".join(parts)
+        frames = (self._data_prefix + record, body)
+        self.ring.push(Message(frames, size, rows, place=place, brief=brief))
+
+    def _share(self, parts: list[memoryview], size: int) -> Place | None:
+        """Put a block into the shared memory; None where that has no room."""
+        if self._memory is None and self._may_share:
+            self._may_share = False
+            with suppress(OSError):  # without it all goes through the socket
+                self._memory = SharedMemory(self.ring.size, self._address.sender)
+            self._offer_memory()
+        return None if self._memory is None else self._memory.put(parts, size)
 
     def lose(self, lost: Lost) -> None:
         """Pass on what is lost; losses in a row are one interval."""
@@ -278,7 +303,9 @@ class Sender:
             if message is None:
                 self._ask_when_silent()
                 return
-            if not send(message.frames):
+            if not send(
+                (message.brief,) if self._is_seen and message.brief else message.frames
+            ):
                 return
             mark_sent()
 
@@ -293,11 +320,18 @@ class Sender:
 
     def _greet(self) -> None:
         now = time.monotonic()
-        if now - self._greeted >= HELLO_EVERY:
-            address = self._address
-            header = Header(Kind.HELLO, address.key, address.digest, address.sender, 0)
-            if self._send((pack_header(header) + self.stream.encode(),)):
-                self._greeted = now
+        hello = self._unnumbered(Kind.HELLO) + self.stream.encode()
+        if now - self._greeted >= HELLO_EVERY and self._send((hello,)):
+            self._greeted = now
+
+    def _offer_memory(self) -> None:
+        """Tell the writer where large blocks lie; it answers if it can see them."""
+        if self._memory is not None and self.welcome:
+            self._send((self._unnumbered(Kind.MEMORY) + self._memory.where,))
+
+    def _unnumbered(self, kind: Kind) -> bytes:
+        address = self._address
+        return pack_header(Header(kind, address.key, address.digest, address.sender, 0))
 
     def _send(self, frames: tuple[bytes, ...]) -> bool:
         try:
@@ -322,12 +356,15 @@ class Sender:
         if header.sender != self._address.sender:
             return
         if header.kind is Kind.WELCOME:
-            self.welcome = True
+            self.welcome, self._is_seen = True, False
             self._progressed = time.monotonic()
             self.ring.rewind(header.sequence)
+            self._offer_memory()
+        elif header.kind is Kind.MEMORY:
+            self._is_seen = True
         elif header.kind is Kind.ACK:
             self._progressed = time.monotonic()
-            self.ring.release(header.sequence)
+            self._release(header.sequence)
         elif header.kind is Kind.RESEND and header.sequence == INTRODUCE:
             self.welcome = False
         elif header.kind is Kind.RESEND:
@@ -337,6 +374,18 @@ class Sender:
         elif header.kind is Kind.REFUSED:
             raise RefusedError(reply[80:].decode(errors="replace"))
 
+    def _release(self, sequence: int) -> None:
+        for message in self.ring.release(sequence):
+            if message.place is not None and self._memory is not None:
+                self._memory.give_back(message.place)
+
     def close(self) -> None:
         """Give the socket back; what is not acknowledged is not waited for."""
         self._socket.close(linger=0)
+        if self._memory is not None:
+            self._memory.close()
+
+
+def as_bytes(rows: npt.NDArray[Any]) -> memoryview:
+    """See C-contiguous rows as bytes."""
+    return rows.reshape(-1).view(np.uint8).data

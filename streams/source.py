@@ -40,6 +40,7 @@ from rigd.streams.process import (
     die_with_parent,
     read_specification,
     run_process,
+    spare_the_collector,
 )
 from rigd.streams.registry import find_driver
 from rigd.streams.ring import Ring
@@ -89,6 +90,7 @@ class Source:
         """Open, wait for the order to start, stream, drain."""
         try:
             formats = self._driver.open()
+            spare_the_collector()
             self._control.send(
                 Opened(
                     formats={name: form.to_json() for name, form in formats.items()},

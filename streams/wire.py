@@ -52,6 +52,12 @@ CLOCK_DTYPE = np.dtype(
 LOST_COUNT = struct.Struct("<Q")
 """Start of the body of a LOST message: how many samples; the cause follows, UTF-8."""
 
+MEMORY_PLACE = struct.Struct("<QQ")
+"""Body of a MEMORY message: id of the process, number of its file descriptor."""
+
+OFFSET = struct.Struct("<Q")
+"""Body of a SHARED message: where the block lies in the sender's memory."""
+
 INTRODUCE = 2**64 - 1
 """Sequence of a RESEND that asks an unknown sender to say HELLO first."""
 
@@ -103,9 +109,15 @@ class Kind(IntEnum):
     """Numbered, as many numbers as blocks. Several DATA messages in one: the header
     has sequence, first sample and epoch of the first, `rows` of all, `reserved` = how
     many. Body = their records (`RECORD`), then their bodies, in order."""
+    MEMORY = 12
+    """Not numbered. Body = `MEMORY_PLACE`, where the sender keeps blocks. The same from
+    the writer to the sender: it sees that memory."""
+    SHARED = 13
+    """Numbered. A DATA message whose body lies in the sender's memory; body = where
+    (`OFFSET`)."""
 
 
-SAMPLES = frozenset({Kind.DATA, Kind.BLOCKS})
+SAMPLES = frozenset({Kind.DATA, Kind.BLOCKS, Kind.SHARED})
 NUMBERED = SAMPLES | {Kind.LOST, Kind.CLOCK, Kind.END}
 
 

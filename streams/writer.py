@@ -37,6 +37,7 @@ from rigd.streams.process import (
     die_with_parent,
     read_specification,
     run_process,
+    spare_the_collector,
 )
 from rigd.streams.receiver import Malformed, Receiver, Taken, TakenOver, Told
 from rigd.streams.reserve import DiskFullError
@@ -299,6 +300,7 @@ class Writer:
 
     def run(self) -> None:
         """Record until the stream ends; leave a closed file."""
+        spare_the_collector()
         self._control.send(Ready())
         poller = zmq.Poller()
         poller.register(self._receiver.socket, zmq.POLLIN)

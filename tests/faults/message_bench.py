@@ -137,6 +137,7 @@ class Attack:
         self._socket.close(linger=0)
         self._stranger.close(linger=0)
         self.writer.close()
+        self.sender.close()
 
 
 # --- the file -------------------------------------------------------------------------

@@ -15,8 +15,10 @@ from tests.support.writer_process import KEY
 HEADER = struct.Struct("<4sBBHQQQQQqqIIII")
 RECORD = struct.Struct("<QQqqIIII")
 COUNT = struct.Struct("<Q")
-HELLO, DATA, LOST, CLOCK, END, BLOCKS = 1, 3, 4, 5, 6, 11
-NUMBERED = (DATA, BLOCKS, LOST, CLOCK, END)
+OFFSET = struct.Struct("<Q")
+HELLO, DATA, LOST, CLOCK, END, BLOCKS, MEMORY, SHARED = 1, 3, 4, 5, 6, 11, 12, 13
+SAMPLES = (DATA, BLOCKS, SHARED)
+NUMBERED = (*SAMPLES, LOST, CLOCK, END)
 MOST_BLOCKS = 4096
 SAMPLES_END = 2**48
 
@@ -30,6 +32,7 @@ class Fate(Enum):
     REJECTED = "rejected"
     ASKED_AGAIN = "asked for again"
     ANSWERED = "answered"
+    SEEN = "memory seen"
 
 
 def place(header: bytes) -> tuple[int, int, int]:
@@ -57,6 +60,9 @@ class WireModel:
         wanted, sender: The next message that counts, and of whom.
         next, epoch: Where the stream stands.
         records, bodies, clocks, lost: What the file must hold.
+        memories: All memories of senders, by the MEMORY message's body: whose it is,
+            and what it holds.
+        memory: What the writer sees.
 
     """
 
@@ -73,6 +79,8 @@ class WireModel:
     bodies: list[bytes] = field(default_factory=list)
     clocks: list[bytes] = field(default_factory=list)
     lost: list[LostInterval] = field(default_factory=list)
+    memories: dict[bytes, tuple[int, bytes]] = field(default_factory=dict)
+    memory: bytes | None = None
     _replaced: set[int] = field(default_factory=set)
     _suspect: str = "device"
     _is_taken_over: bool = False
@@ -102,7 +110,7 @@ class WireModel:
         if not self._is_addressed(header, b""):
             return False
         _, _, kind, _, _, _, sender, *_ = HEADER.unpack(header)
-        return bool(kind in (DATA, BLOCKS) and sender == self.sender)
+        return bool(kind in SAMPLES and sender == self.sender)
 
     def _take(
         self, header: bytes, body: bytes, is_new_connection: bool, *, is_whole: bool
@@ -117,8 +125,12 @@ class WireModel:
             return Fate.ANSWERED
         if is_new_connection or sender != self.sender:
             return Fate.ASKED_AGAIN
+        if kind == MEMORY:
+            return self._see_memory(body)
         if kind not in NUMBERED:
             return self._reject()
+        if kind == SHARED and self.memory is None:
+            return Fate.ASKED_AGAIN
         if sequence > self.wanted:
             return Fate.ASKED_AGAIN
         after = sequence + blocks_in(header)
@@ -132,6 +144,8 @@ class WireModel:
             return self._reject()
         if kind == BLOCKS:
             return self._take_blocks(blocks_in(header), known, body)
+        if kind == SHARED:
+            kind, body = DATA, self._shared(header, body)
         return self._take_numbered(kind, header, body)
 
     def _take_blocks(self, count: int, known: int, body: bytes) -> Fate:
@@ -149,7 +163,7 @@ class WireModel:
         if len(header) < HEADER.size:
             return False
         magic, version, kind, flags, key, digest, sender, *_ = HEADER.unpack(header)
-        if (magic, version, flags) != (b"RIGD", 1, 0) or kind not in range(1, 12):
+        if (magic, version, flags) != (b"RIGD", 1, 0) or kind not in range(1, 14):
             return False
         if kind == HELLO:
             known = key in (0, KEY) and digest in (0, self._digest)
@@ -158,8 +172,11 @@ class WireModel:
 
     def _is_well_formed(self, kind: int, header: bytes, body: bytes) -> bool:
         first, rows, _ = place(header)
-        if kind == DATA:
+        if kind == SHARED and len(body) != OFFSET.size:
+            return False
+        if kind in (DATA, SHARED):
             size = rows * self._row_bytes
+            body = self._shared(header, body) if kind == SHARED else body
             return rows > 0 and len(body) == size and first + rows <= SAMPLES_END
         if kind == BLOCKS:
             return self._are_well_formed(header, body)
@@ -201,6 +218,19 @@ class WireModel:
             return self._keep(first, rows, epoch, header[32:], body)
         return Fate.KEPT
 
+    def _see_memory(self, where: bytes) -> Fate:
+        """A sender's memory is seen if it is there and marked as the sender's."""
+        owner, content = self.memories.get(where, (0, b""))
+        if owner != self.sender:
+            return self._reject()
+        self.memory = content
+        return Fate.SEEN
+
+    def _shared(self, header: bytes, body: bytes) -> bytes:
+        (start,) = OFFSET.unpack(body)
+        size = place(header)[1] * self._row_bytes
+        return (self.memory or b"")[start : start + size]
+
     def _meet(self, sender: int) -> None:
         """A new sender counts its messages from 0; what was before it is an outage."""
         if sender == self.sender:
@@ -209,7 +239,7 @@ class WireModel:
             self._note(self.next, 0, self.epoch, "source down")
             self._is_taken_over, self._suspect = True, "source down"
             self._replaced.add(self.sender)
-        self.sender, self.wanted = sender, 0
+        self.sender, self.wanted, self.memory = sender, 0, None
 
     def _keep(
         self, first: int, rows: int, epoch: int, record: bytes, body: bytes

@@ -9,6 +9,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from rigd.streams.ledger import CAUSES
+from rigd.streams.shared_memory import FIRST, Place, SharedMemory
 from tests.faults.stream_kinds import STREAM
 from tests.faults.wire_model import (
     BLOCKS,
@@ -18,8 +19,11 @@ from tests.faults.wire_model import (
     HEADER,
     HELLO,
     LOST,
+    MEMORY,
+    OFFSET,
     RECORD,
     SAMPLES_END,
+    SHARED,
     WireModel,
 )
 from tests.support.writer_process import KEY
@@ -60,6 +64,12 @@ class MadSender:
             4 * self.model.kind.block_rows * self._row_bytes + 4096
         )
         self._sent: deque[Message] = deque(maxlen=BEFORE)
+        self._memories: list[SharedMemory] = []
+
+    def close(self) -> None:
+        """Give back what was shared."""
+        for memory in self._memories:
+            memory.close()
 
     # --- valid messages -----------------------------------------------------------
 
@@ -89,13 +99,34 @@ class MadSender:
         if drawn < 0.11:
             new = self.chance.randrange(1, 2**63)
             return self.hello(self.chance.choice((self.model.sender, new)))
-        if drawn < 0.25:
+        if drawn < 0.115 or (drawn < 0.3 and self.model.memory is None):
+            return self._show_memory()
+        if drawn < 0.3:
+            return self._shared()
+        if drawn < 0.45:
             header, body = self._blocks(self.chance.randint(1, 5))
         else:
             rows = self.chance.randint(1, self.model.kind.block_rows)
             header = self._header(DATA, rows=rows, **self._place())
             body = self._bytes(rows * self._row_bytes)
         return [header, body] if self.chance.random() < 0.2 else [header + body]
+
+    def _show_memory(self) -> Message:
+        """Make memory with noise in it, and tell of it."""
+        memory = SharedMemory(len(self._noise), self.model.sender)
+        self._memories.append(memory)
+        memory.put([memoryview(self._noise)], len(self._noise))
+        content = bytes(memory.view(Place(0, FIRST + len(self._noise))))
+        self.model.memories[memory.where] = (self.model.sender, content)
+        return [self._header(MEMORY) + memory.where]
+
+    def _shared(self) -> Message:
+        """Draw a block in memory; now and then one that ends behind it."""
+        rows = self.chance.randint(1, self.model.kind.block_rows)
+        end = len(self.model.memory or b"") - rows * self._row_bytes
+        start = self.chance.randint(0, end) + (self.chance.random() < 0.03) * end
+        header = self._header(SHARED, rows=rows, **self._place())
+        return [header + OFFSET.pack(start)]
 
     def _blocks(self, count: int) -> tuple[bytes, bytes]:
         """Draw several blocks that travel together, with a gap now and then."""

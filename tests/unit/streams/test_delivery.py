@@ -3,6 +3,7 @@
 import itertools
 import time
 from collections.abc import Callable, Iterator
+from mmap import mmap
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from rigd.streams.receiver import Malformed, Receiver, Taken, Told
 from rigd.streams.ring import Ring
 from rigd.streams.run import Run
 from rigd.streams.sender import RefusedError, Sender
+from rigd.streams.standing import Standing
 from rigd.streams.wire import (
     Address,
     Header,
@@ -81,13 +83,20 @@ class Pair:
             ring=ring or Ring(10**6),
         )
         self.taken: list[Taken] = []
+        self.bodies: list[bytes] = []
         self.link: FaultyLink | None = None
 
     def step(self) -> None:
         self.sender.pump()
         if self.link is not None:
             self.link.step()
-        self.taken += self.receiver.take()
+        self.take()
+
+    def take(self) -> None:
+        """Take what is there; copy bodies, which are only lent until acknowledged."""
+        taken = self.receiver.take()
+        self.taken += taken
+        self.bodies += [bytes(b) for t in taken if isinstance(t, Run) for b in t.bodies]
 
     def settle(self, seconds: float = 5.0) -> None:
         """Go on until the receiver has everything and the sender knows."""
@@ -99,8 +108,7 @@ class Pair:
                 self.receiver.acknowledge(self.receiver.wanted)
 
     def rows(self) -> np.ndarray[tuple[int, ...], np.dtype[np.int32]]:
-        bodies = [bytes(b) for t in self.taken if isinstance(t, Run) for b in t.bodies]
-        return np.frombuffer(b"".join(bodies), "<i4").reshape(-1, 3)
+        return np.frombuffer(b"".join(self.bodies), "<i4").reshape(-1, 3)
 
     def close(self) -> None:
         self.sender.close()
@@ -128,12 +136,77 @@ def test_rows_arrive_once_and_in_order(context: Context, tmp_path: Path) -> None
     pair.close()
 
 
-def test_a_large_block_travels_without_a_copy(context: Context, tmp_path: Path) -> None:
+LARGE = 20_000
+"""Rows of a block that is large enough for shared memory."""
+
+
+def is_shared(run: Taken) -> bool:
+    return isinstance(run, Run) and all(
+        isinstance(body, memoryview) and isinstance(body.obj, mmap)
+        for body in run.bodies
+    )
+
+
+def test_a_large_block_travels_by_shared_memory(
+    context: Context, tmp_path: Path
+) -> None:
     pair = Pair(context, tmp_path, ring=Ring(10**8))
-    for first in range(0, 60000, 20000):
-        assert pair.sender.offer(block(first, 20000))
+    for first in range(0, 5 * LARGE, LARGE):
+        assert pair.sender.offer(block(first, LARGE))
+        pair.settle()
+    assert [is_shared(run) for run in pair.taken] == [False] + 4 * [True]
+    np.testing.assert_array_equal(pair.rows().ravel(), np.arange(15 * LARGE))
+    assert pair.receiver.taken_bytes > 15 * LARGE * 4
+    pair.close()
+
+
+def test_a_block_that_memory_has_no_room_for_travels_by_socket(
+    context: Context, tmp_path: Path
+) -> None:
+    size = 12 * LARGE
+    pair = Pair(context, tmp_path, ring=Ring(4 * size - 1))
+    for first in range(0, 4 * LARGE, LARGE):
+        pair.sender.offer(block(first, LARGE))
     pair.settle()
-    np.testing.assert_array_equal(pair.rows().ravel(), np.arange(180000))
+    pair.sender.offer(block(4 * LARGE, 5 * LARGE))  # an empty ring takes it
+    pair.settle()
+    pair.sender.offer(block(9 * LARGE, LARGE))
+    pair.settle()
+    shared = [is_shared(run) for run in pair.taken if isinstance(run, Run)]
+    assert shared[-2:] == [False, True]
+    rows = pair.rows()
+    np.testing.assert_array_equal(
+        rows[-6 * LARGE :, 0], np.arange(4 * LARGE, 10 * LARGE) * 3
+    )
+    pair.close()
+
+
+def test_a_new_receiver_is_shown_the_memory(context: Context, tmp_path: Path) -> None:
+    pair = Pair(context, tmp_path, ring=Ring(10**8))
+    for first in range(0, 3 * LARGE, LARGE):
+        pair.sender.offer(block(first, LARGE))
+        pair.settle()
+    assert is_shared(pair.taken[-1])
+    kept = Standing(sequence=3, sender=pair.receiver.sender, next=3 * LARGE)
+    pair.receiver.socket.close(linger=0)
+    for first in range(3 * LARGE, 6 * LARGE, LARGE):
+        pair.sender.offer(block(first, LARGE))
+        pair.sender.pump()
+    pair.receiver = Receiver(
+        context,
+        pair.endpoint,
+        stream="s",
+        stream_format=FORMAT,
+        key=KEY,
+        complain=pair.complaints.append,
+    )
+    pair.receiver.go_on_from(kept)
+    pair.settle()
+    pair.sender.offer(block(6 * LARGE, LARGE))
+    pair.settle()
+    assert is_shared(pair.taken[-1])
+    assert not pair.complaints
+    np.testing.assert_array_equal(pair.rows().ravel(), np.arange(21 * LARGE))
     pair.close()
 
 
@@ -279,7 +352,7 @@ class Stranger:
         end = time.monotonic() + 5
         while not done():
             assert time.monotonic() < end
-            self.pair.taken += self.pair.receiver.take()
+            self.pair.take()
 
     def close(self) -> None:
         self.socket.close(linger=0)
@@ -307,6 +380,11 @@ def stranger(context: Context, tmp_path: Path) -> Iterator[Stranger]:
         (pack_header(Header(Kind.ACK, KEY, FORMAT.digest, 5, 0)), "not for a writer"),
         (pack_header(Header(Kind.HELLO, KEY, FORMAT.digest, 6, 0)) + b"x", "HELLO"),
         (pack_header(Header(Kind.HELLO, KEY, FORMAT.digest, 0, 0)) + b"s", "sender"),
+        (pack_header(Header(Kind.MEMORY, KEY, FORMAT.digest, 5, 0)) + b"x", "1 bytes"),
+        (
+            pack_header(Header(Kind.MEMORY, KEY, FORMAT.digest, 5, 0)) + bytes(16),
+            "memory",
+        ),
     ],
 )
 def test_a_message_that_is_not_ours_is_counted(
