@@ -8,6 +8,7 @@ from typing import Self, TypeVar
 
 from benchmarks.machine import cpu_seconds
 from rigd.config.base import Model
+from rigd.daemon.processes import SINGLE_THREADED
 
 LIFETIME = 900
 """Seconds after which a child of a benchmark ends itself: its partner has died."""
@@ -29,6 +30,7 @@ class Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            env={**SINGLE_THREADED, **os.environ},
         )
         self.pid = self._popen.pid
         self._born = 0.0

@@ -37,6 +37,10 @@ HELD_PIPE = 1.0
 TERMINATE_LIMIT = 5.0
 """Seconds from SIGTERM to SIGKILL."""
 
+SINGLE_THREADED = {"OPENBLAS_NUM_THREADS": "1"}
+"""Environment of children, unless it is set: else numpy begins in each of them with
+threads that spin for a tenth of a second, and never get any work."""
+
 POLL = 0.1
 """Longest time between two looks at whether a child has ended, in seconds."""
 
@@ -227,6 +231,7 @@ class Processes:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
+            env={**SINGLE_THREADED, **os.environ},
         )
         if popen.stdin is None or popen.stdout is None or popen.stderr is None:
             raise RuntimeError(f"`{name}` was started without its three pipes")

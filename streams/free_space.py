@@ -5,6 +5,15 @@ and in the processor's cache, however large the memory.
 """
 
 from bisect import insort
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a block lies: bytes [offset, offset + size) of a memory."""
+
+    offset: int
+    size: int
 
 
 class FreeSpace:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from rigd.streams.shared_memory import Place
+from rigd.streams.free_space import Place
 
 
 @dataclass(slots=True)

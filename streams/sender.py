@@ -10,9 +10,10 @@ import numpy.typing as npt
 import zmq
 
 from rigd.streams.block import Block, ClockReading, Ended, Lost, StreamFormat
+from rigd.streams.free_space import Place
 from rigd.streams.readiness import has_input
 from rigd.streams.ring import Message, Ring
-from rigd.streams.shared_memory import Place, SharedMemory
+from rigd.streams.shared_memory import SharedMemory
 from rigd.streams.wire import (
     CLOCK_DTYPE,
     COPY_BELOW,

@@ -11,10 +11,9 @@ import os
 import struct
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
-from rigd.streams.free_space import FreeSpace
+from rigd.streams.free_space import FreeSpace, Place
 from rigd.streams.wire import MEMORY_PLACE, WireError
 
 MARK = struct.Struct("<8sQ")
@@ -30,14 +29,6 @@ ALIGNMENT = 64
 
 SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW
 """The size is fixed: else a reader could die of a memory that is cut off."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a block lies: bytes [offset, offset + size) of the memory."""
-
-    offset: int
-    size: int
 
 
 def aligned(size: int) -> int:

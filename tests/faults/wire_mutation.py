@@ -8,8 +8,9 @@ import random
 from collections import deque
 from dataclasses import dataclass
 
+from rigd.streams.free_space import Place
 from rigd.streams.ledger import CAUSES
-from rigd.streams.shared_memory import FIRST, Place, SharedMemory
+from rigd.streams.shared_memory import FIRST, SharedMemory
 from tests.faults.stream_kinds import STREAM
 from tests.faults.wire_model import (
     BLOCKS,
