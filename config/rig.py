@@ -44,6 +44,8 @@ class Device(Model):
     """Settings of the driver; `rigd drivers NAME` lists them."""
     streams: dict[StreamName, Stream] = Field(min_length=1)
     """The streams to record from it, by name; names are unique in the rig."""
+    armed: bool = True
+    """`rigd serve` keeps it open between sessions, if its driver can; default true."""
     open_timeout: Seconds = 20.0
     """How long opening may take before the device counts as not answering;
     default 20 s."""

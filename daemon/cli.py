@@ -6,9 +6,12 @@ that `rigd --help` does not wait for libraries.
 
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from rigd.daemon.remote import Place
 
 app = typer.Typer(
     name="rigd",
@@ -346,6 +349,45 @@ def serve(
     raise typer.Exit(run(rig, runtime_directory))
 
 
+Connect = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ENDPOINT",
+        help="A service on another host, by its `control.tcp`: tcp://rig1:5570. "
+        "Needs --key.",
+    ),
+]
+Key = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="NAME.key_secret",
+        help="Secret key of this client; service.key lies beside it "
+        "(rigd keys new makes both).",
+    ),
+]
+
+
+def _place(
+    runtime_directory: Path | None, connect: str | None, key: Path | None
+) -> "Place":
+    from pydantic import TypeAdapter, ValidationError
+
+    from rigd.config.control import TcpEndpoint
+    from rigd.daemon.client import Host
+    from rigd.daemon.remote import Place
+
+    if (connect is None) != (key is None):
+        raise typer.BadParameter("--connect and --key belong together")
+    if connect is None or key is None:
+        return Place(runtime_directory)
+    try:
+        TypeAdapter[str](TcpEndpoint).validate_python(connect)
+    except ValidationError as error:
+        what = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise typer.BadParameter(what) from None
+    return Place(host=Host(connect, key.parent, key.name.removesuffix(".key_secret")))
+
+
 RunningSession = Annotated[
     str | None,
     typer.Argument(metavar="[SESSION]", help="Id of a running session."),
@@ -380,6 +422,8 @@ def start(
     ] = False,
     wait: Wait = True,
     runtime_directory: RuntimeDirectory = None,
+    connect: Connect = None,
+    key: Key = None,
     as_json: AsJson = False,
 ) -> None:
     """Let the service record a session; returns when it records."""
@@ -389,7 +433,7 @@ def start(
         remote.start(
             session,
             duration,
-            runtime_directory,
+            _place(runtime_directory, connect, key),
             force=force,
             wait=wait,
             as_json=as_json,
@@ -408,22 +452,37 @@ def stop(
     ] = False,
     wait: Wait = True,
     runtime_directory: RuntimeDirectory = None,
+    connect: Connect = None,
+    key: Key = None,
     as_json: AsJson = False,
 ) -> None:
     """End a session of the service; returns with its verdict when it is finalized."""
     from rigd.daemon import remote
 
     raise typer.Exit(
-        remote.stop(session, runtime_directory, abort=abort, wait=wait, as_json=as_json)
+        remote.stop(
+            session,
+            _place(runtime_directory, connect, key),
+            abort=abort,
+            wait=wait,
+            as_json=as_json,
+        )
     )
 
 
 @app.command(epilog="Example: rigd status --json")
-def status(runtime_directory: RuntimeDirectory = None, as_json: AsJson = False) -> None:
+def status(
+    runtime_directory: RuntimeDirectory = None,
+    connect: Connect = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
     """Say where the service and its sessions stand."""
     from rigd.daemon import remote
 
-    raise typer.Exit(remote.status(runtime_directory, as_json=as_json))
+    raise typer.Exit(
+        remote.status(_place(runtime_directory, connect, key), as_json=as_json)
+    )
 
 
 @app.command(epilog="Example: rigd mark 'lights off'")
@@ -434,20 +493,73 @@ def mark(
         typer.Option(metavar="ID", help="In this session. Default: all that record."),
     ] = None,
     runtime_directory: RuntimeDirectory = None,
+    connect: Connect = None,
+    key: Key = None,
     as_json: AsJson = False,
 ) -> None:
     """Note this moment, as an event with its time, in what is being recorded."""
     from rigd.daemon import remote
 
-    raise typer.Exit(remote.mark(text, session, runtime_directory, as_json=as_json))
+    raise typer.Exit(
+        remote.mark(
+            text, session, _place(runtime_directory, connect, key), as_json=as_json
+        )
+    )
 
 
 @app.command(epilog="Example: rigd watch --json")
-def watch(runtime_directory: RuntimeDirectory = None, as_json: AsJson = False) -> None:
+def watch(
+    runtime_directory: RuntimeDirectory = None,
+    connect: Connect = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
     """Show what the sessions of the service do, until Ctrl-C."""
     from rigd.daemon import remote
 
-    raise typer.Exit(remote.watch(runtime_directory, as_json=as_json))
+    raise typer.Exit(
+        remote.watch(_place(runtime_directory, connect, key), as_json=as_json)
+    )
+
+
+Devices = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[DEVICE]...", help="Names of devices. Default: all."),
+]
+
+
+@app.command(epilog="Example: rigd disarm probe0 && rigd record session.yaml")
+def disarm(
+    devices: Devices = None,
+    runtime_directory: RuntimeDirectory = None,
+    connect: Connect = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let other programs have devices that the service holds ready.
+
+    Returns when they are closed. Sessions of the service open them when they start,
+    until `rigd arm`.
+    """
+    from rigd.daemon import remote
+
+    place = _place(runtime_directory, connect, key)
+    raise typer.Exit(remote.disarm(devices or [], place, as_json=as_json))
+
+
+@app.command(epilog="Example: rigd arm probe0")
+def arm(
+    devices: Devices = None,
+    runtime_directory: RuntimeDirectory = None,
+    connect: Connect = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let the service hold devices ready again, and look at once for missing ones."""
+    from rigd.daemon import remote
+
+    place = _place(runtime_directory, connect, key)
+    raise typer.Exit(remote.arm(devices or [], place, as_json=as_json))
 
 
 keys = typer.Typer(no_args_is_help=True, help="Make the keys for control by tcp.")

@@ -12,7 +12,7 @@ import itertools
 import os
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +21,8 @@ from typing import Any
 import zmq
 
 from rigd.daemon.control_protocol import (
+    Devices,
+    DeviceStatus,
     ErrorCode,
     Marked,
     Reply,
@@ -37,6 +39,9 @@ PATIENCE = 10.0
 
 LOOK_EVERY = 2.0
 """Seconds between two looks at whether the service is still there."""
+
+CLOSING = 30.0
+"""Seconds to wait for devices to be closed."""
 
 WAITING = 600.0
 """Seconds to wait for a session to begin or to be finalized."""
@@ -240,6 +245,39 @@ class Client:
             "monotonic_ns": self._now() if monotonic_ns is None else monotonic_ns,
         }
         return Marked.model_validate(self._ask(request))
+
+    def disarm(self, devices: Sequence[str] | None = None) -> list[DeviceStatus]:
+        """Let other programs have devices that are held ready; returns when closed.
+
+        Args:
+            devices: Which; default: all.
+
+        Raises:
+            RefusedError: The rig has no such device.
+            NoServiceError: No reply.
+
+        """
+        return self._ask_devices("disarm", devices)
+
+    def arm(self, devices: Sequence[str] | None = None) -> list[DeviceStatus]:
+        """Let devices be held ready again, and look at once for missing ones.
+
+        Args:
+            devices: Which; default: all.
+
+        Raises:
+            RefusedError: The rig has no such device.
+            NoServiceError: No reply.
+
+        """
+        return self._ask_devices("arm", devices)
+
+    def _ask_devices(
+        self, what: str, devices: Sequence[str] | None
+    ) -> list[DeviceStatus]:
+        names = None if devices is None else list(devices)
+        answer = self._ask({"request": what, "devices": names}, CLOSING)
+        return Devices.model_validate(answer).devices
 
     def _ask(self, request: dict[str, Any], limit: float = PATIENCE) -> dict[str, Any]:
         number = next(self._numbers)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, JsonValue, TypeAdapter, ValidationError, model_validator
 
 from rigd.config.base import Model
+from rigd.daemon.armed_device import DeviceState
 from rigd.daemon.session_events import Progress, Summary
 from rigd.daemon.session_state import State
 
@@ -24,6 +25,7 @@ STATE, STATUS, EVENT = b"state", b"status", b"event"
 ErrorCode = Literal[
     "malformed",
     "unknown session",
+    "unknown device",
     "invalid session",
     "device busy",
     "data root",
@@ -112,8 +114,30 @@ class MarkRequest(Request):
     request came."""
 
 
+class DisarmRequest(Request):
+    """Give devices back that are held ready, for other programs; replies when done."""
+
+    request: Literal["disarm"]
+    devices: list[str] | None = None
+    """Which; default: all."""
+
+
+class ArmRequest(Request):
+    """Hold devices again that were disarmed, and look at once for missing ones."""
+
+    request: Literal["arm"]
+    devices: list[str] | None = None
+    """Which; default: all."""
+
+
 AnyRequest = Annotated[
-    StatusRequest | SessionsRequest | StartRequest | StopRequest | MarkRequest,
+    StatusRequest
+    | SessionsRequest
+    | StartRequest
+    | StopRequest
+    | MarkRequest
+    | DisarmRequest
+    | ArmRequest,
     Field(discriminator="request"),
 ]
 REQUEST: TypeAdapter[AnyRequest] = TypeAdapter(AnyRequest)
@@ -142,6 +166,16 @@ class SessionStatus(Model):
     """Why it failed; None: it did not."""
 
 
+class DeviceStatus(Model):
+    """Where one device of the rig stands."""
+
+    device: str
+    driver: str
+    state: DeviceState
+    error: str | None = None
+    """Why it is missing; None: it is not."""
+
+
 class Status(Model):
     """Where the service stands."""
 
@@ -158,6 +192,8 @@ class Status(Model):
     """All of it in words."""
     since_utc: str
     """When the service was started, ISO 8601."""
+    devices: list[DeviceStatus] = Field(default_factory=list)
+    """All of the rig."""
     sessions: list[SessionStatus]
     """Those that run, the oldest first."""
     ended: list[SessionStatus]
@@ -201,7 +237,13 @@ class Sessions(Model):
     sessions: list[str]
 
 
-Answer = Status | Sessions | Started | Stopped | Marked
+class Devices(Model):
+    """Where the devices stand."""
+
+    devices: list[DeviceStatus]
+
+
+Answer = Status | Sessions | Started | Stopped | Marked | Devices
 
 
 class Error(Model):

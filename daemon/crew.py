@@ -38,6 +38,7 @@ from rigd.streams.messages import (
     SourceStatus,
     SourceStream,
     Started,
+    TrialTerms,
     WriterSpec,
     WriterStatus,
 )
@@ -82,8 +83,21 @@ class Crew:
         endpoints: Mapping[str, str],
         keys: Mapping[str, int],
         now: float,
+        trial: TrialTerms | None = None,
+        is_held: bool = False,
     ) -> None:
-        """Start the source of a device; it opens the device and says `Opened`."""
+        """Start the source of a device; it opens the device and says `Opened`.
+
+        Args:
+            name: What the device is called.
+            device: Its settings.
+            endpoints: Where the writer of each stream listens.
+            keys: What each stream is called on the wire.
+            now: CLOCK_MONOTONIC, s.
+            trial: How the source tries the device if it is asked to.
+            is_held: Its process is there already and holds the device; it joins.
+
+        """
         open_by = now + START_ALLOWANCE + device.open_timeout
         source = Source(name, device, open_by)
         self.sources[name] = source
@@ -101,10 +115,16 @@ class Crew:
                 )
                 for stream, settings in device.streams.items()
             },
+            trial=trial,
             control=self._processes.endpoint,
             parent=os.getpid(),
         )
-        self._start(source, source.specification)
+        if not is_held:
+            self._start(source, source.specification)
+        elif not self._processes.give_last_line(
+            source.name, source.specification.model_dump_json()
+        ):
+            source.error = "it was held ready, and does not take part: try again"
 
     def start_writer(
         self,

@@ -14,6 +14,7 @@ from prometheus_client.core import (
     StateSetMetricFamily,
 )
 
+from rigd.daemon.armed_device import DeviceState
 from rigd.daemon.control_protocol import SessionStatus, Status
 from rigd.daemon.process_usage import Usage
 from rigd.daemon.session_events import StreamProgress
@@ -29,6 +30,7 @@ Value = float | None
 def metrics(status: Status, usages: Iterable[Usage]) -> Iterator[Metric]:
     """Say where the service stands, and what its processes use."""
     yield from _of_service(status)
+    yield _of_devices(status)
     yield from _of_sessions(status.sessions)
     yield from _of_streams(status.sessions)
     yield from _of_clocks(status.sessions)
@@ -65,6 +67,18 @@ def _of_service(status: Status) -> Iterator[Metric]:
 
 NO_VERDICT = "none"
 """Of a session that did not start or was not finalized."""
+
+
+def _of_devices(status: Status) -> Metric:
+    state = StateSetMetricFamily(
+        "rigd_device_state",
+        "Where each device of the rig stands",
+        labels=("device",),
+    )
+    for device in status.devices:
+        states = {str(one): one is device.state for one in DeviceState}
+        state.add_metric((device.device,), states)
+    return state
 
 
 def _of_sessions(sessions: Iterable[SessionStatus]) -> Iterator[Metric]:

@@ -7,13 +7,15 @@ is made of the measurements is in `rigd.daemon.check_rules`.
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from rigd.config.rig import Rig
+from rigd.daemon.armed_device import RECENT
+from rigd.daemon.armed_devices import Held
 from rigd.daemon.check_report import CheckReport, Finding, Outcome
 from rigd.daemon.check_rules import (
     clock_finding,
@@ -28,8 +30,11 @@ from rigd.daemon.clock_discipline import read_clock_discipline
 from rigd.daemon.disk import StreamNeed, need_of_layout
 from rigd.daemon.host_limits import read_host_limits
 from rigd.daemon.host_state import WriteSpeed
-from rigd.daemon.processes import Exited, Happening, Printed, Processes
+from rigd.daemon.marks import DRIVER as MARKS
+from rigd.daemon.processes import Exited, Happening, Printed, Processes, Said
+from rigd.daemon.quantities import time_text
 from rigd.daemon.session_folder import DataRootError, check_data_root
+from rigd.streams.messages import Command, TrialTerms, Tried
 from rigd.streams.trial import LONGEST_WAIT, OPENED, TrialSpec
 from rigd.streams.trial_report import TrialReport
 
@@ -42,7 +47,10 @@ END_ALLOWANCE = 10.0
 DISK_LIMIT = 20.0
 """Seconds in which the disk has to take what a trial writes."""
 
-DISK = "trial:_disk"
+TRIAL = "trial:"
+"""How the names of processes begin that only try something."""
+
+DISK = f"{TRIAL}_disk"
 """Name of the process that tries the disk; no device may be called so."""
 
 
@@ -95,44 +103,93 @@ class Preflight:
         self._duration = duration
         self._processes = processes
         self._trials: dict[str, _Process] = {}
+        self._children: dict[str, str] = {}
+        """Process that tries each device."""
+        self._known: dict[str, tuple[TrialReport, float]] = {}
+        """What devices delivered when they were armed, and how long ago (s)."""
 
-    def start(self) -> None:
-        """Begin to try the devices and the disk."""
+    def start(self, held: Mapping[str, Held] | None = None) -> None:
+        """Begin to try the devices and the disk.
+
+        Devices that are held ready are tried by the processes that have them, unless
+        it is known already that all was well a short time ago.
+        """
         if self._rig.check.trial:
-            for name in self._rig.devices:
-                self._start_device(name)
+            for name, device in self._rig.devices.items():
+                if device.driver == MARKS:
+                    continue  # a socket of ours: there is nothing to prove
+                if held is None or name not in held:
+                    self._start_device(name)
+                elif not self._knows_enough(name, held[name]):
+                    self._ask_source(name)
             self._trials[DISK] = _Process(time.monotonic() + DISK_LIMIT)
             self._processes.start(DISK, "rigd.daemon.write_trial", str(self._data_root))
 
+    def terms(self, name: str) -> TrialTerms | None:
+        """How a device is tried; None: it is not."""
+        seconds = self._rig.check.trial
+        if not seconds:
+            return None
+        sync = self._rig.clocks.of_device(name).sync
+        return TrialTerms(seconds=seconds, sync=sync)
+
+    def _knows_enough(self, name: str, held: Held) -> bool:
+        """Take what a device delivered when it was armed, if recent and good."""
+        age = time.monotonic() - held.tried_at
+        if held.tried is None or age > RECENT or held.terms.trial != self.terms(name):
+            return False
+        findings = list(self._of_device(name, held.tried))
+        if any(finding.outcome is not Outcome.PASS for finding in findings):
+            return False
+        self._known[name] = held.tried, age
+        return True
+
+    def _ask_source(self, name: str) -> None:
+        """Let the process that has a device try it."""
+        child = f"source:{name}"
+        limit = self._rig.check.trial + LONGEST_WAIT + END_ALLOWANCE
+        trial = _Process(time.monotonic() + limit, is_open=True)
+        self._children[name] = child
+        self._trials[child] = trial
+        if not self._processes.send(child, Command(command="try")):
+            trial.ended = "its process can't be reached"
+
     def _start_device(self, name: str) -> None:
-        device, seconds = self._rig.devices[name], self._rig.check.trial
+        device, terms = self._rig.devices[name], self.terms(name)
+        if terms is None:
+            return
+        child = self._children[name] = f"{TRIAL}{name}"
         spec = TrialSpec(
             device=name,
             driver=device.driver,
             options=device.options,
             streams={n: stream.options for n, stream in device.streams.items()},
-            seconds=seconds,
-            sync=self._rig.clocks.of_device(name).sync,
+            terms=terms,
             parent=os.getpid(),
         )
-        self._trials[_child(name)] = _Process(
+        self._trials[child] = _Process(
             time.monotonic() + START_ALLOWANCE + device.open_timeout,
-            seconds + LONGEST_WAIT + END_ALLOWANCE,
+            terms.seconds + LONGEST_WAIT + END_ALLOWANCE,
         )
         self._processes.start(
-            _child(name),
+            child,
             "rigd.streams.trial",
             name,  # for whoever reads the list of processes
             first_line=spec.model_dump_json(),
         )
 
     def take(self, happening: Happening) -> bool:
-        """Take what is about a trial; False: it is about something else."""
+        """Take what is about a trial; False: it is about something else, too."""
         trial = self._trials.get(happening.child)
-        if trial is None or not isinstance(happening, Printed | Exited):
+        if trial is None:
+            return False
+        if isinstance(happening, Said) and isinstance(happening.event, Tried):
+            trial.report, trial.ended = happening.event.report.model_dump_json(), ""
+            return True
+        if not isinstance(happening, Printed | Exited):
             return False
         trial.take(happening)
-        return True
+        return happening.child.startswith(TRIAL)
 
     @property
     def is_over(self) -> bool:
@@ -151,7 +208,7 @@ class Preflight:
         reports = {
             name: self._report_of(name)
             for name in self._rig.devices
-            if _child(name) in self._trials
+            if name in self._children or name in self._known
         }
         return CheckReport(
             findings=(
@@ -168,7 +225,9 @@ class Preflight:
 
     def _report_of(self, name: str) -> TrialReport:
         """What the trial of a device said, or why it did not."""
-        trial = self._trials[_child(name)]
+        if name in self._known:
+            return self._known[name][0]
+        trial = self._trials[self._children[name]]
         if trial.is_late and not trial.is_open:
             limit = self._rig.devices[name].open_timeout
             error = f"did not answer within its open_timeout of {limit:g} s"
@@ -183,11 +242,17 @@ class Preflight:
 
     def _of_devices(self, reports: dict[str, TrialReport]) -> Iterator[Finding]:
         for name, report in reports.items():
-            device = self._rig.devices[name]
-            yield from device_findings(name, device, report, self._rig.check)
-            sync = self._rig.clocks.of_device(name).sync
-            if sync is not None and sync.stream in report.streams:
-                yield sync_finding(name, sync, report.streams[sync.stream])
+            for finding in self._of_device(name, report):
+                yield _dated(
+                    finding, self._known[name][1] if name in self._known else 0
+                )
+
+    def _of_device(self, name: str, report: TrialReport) -> Iterator[Finding]:
+        device = self._rig.devices[name]
+        yield from device_findings(name, device, report, self._rig.check)
+        sync = self._rig.clocks.of_device(name).sync
+        if sync is not None and sync.stream in report.streams:
+            yield sync_finding(name, sync, report.streams[sync.stream])
 
     def _needs(self, reports: dict[str, TrialReport]) -> Iterator[StreamNeed]:
         """What the streams that have said their format take of the disk."""
@@ -237,5 +302,9 @@ class Preflight:
             return clock_finding(None, error.strerror or str(error))
 
 
-def _child(device: str) -> str:
-    return f"trial:{device}"
+def _dated(finding: Finding, age: float) -> Finding:
+    """Say how old a finding is, if it is not of now."""
+    if not age:
+        return finding
+    text = f"{finding.found} ({time_text(age)} ago, when it was armed)"
+    return finding.model_copy(update={"found": text})

@@ -13,6 +13,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -157,6 +158,8 @@ class Child:
     name: str
     popen: "subprocess.Popen[bytes]"
     pipes: dict[LinePipe, type[Printed] | type[Complained]]
+    input: IO[bytes] | None = None
+    """Its standard input, where more lines may follow the first."""
     last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
     ended: float | None = None
     kill_at: float | None = None
@@ -189,6 +192,26 @@ class Child:
         if self.popen.poll() is None:
             os.killpg(self.popen.pid, signal.SIGKILL)
 
+    def give_last_line(self, line: str) -> bool:
+        """Give the last line of its input; False: it does not take it. Never waits."""
+        if self.input is None:
+            return False
+        data = line.encode() + b"\n"
+        os.set_blocking(self.input.fileno(), False)
+        try:
+            return os.write(self.input.fileno(), data) == len(data)
+        except OSError:  # it has ended, or reads nothing
+            return False
+        finally:
+            self.close_input()
+
+    def close_input(self) -> None:
+        """Let it read that no line follows."""
+        if self.input is not None:
+            with suppress(BrokenPipeError):  # it did not read even the first
+                self.input.close()
+            self.input = None
+
 
 class Processes:
     """The children of one session, and the socket through which they speak."""
@@ -214,7 +237,12 @@ class Processes:
     # --- starting and ending ------------------------------------------------------
 
     def start(
-        self, name: str, module: str, *arguments: str, first_line: str | None = None
+        self,
+        name: str,
+        module: str,
+        *arguments: str,
+        first_line: str | None = None,
+        more_lines: bool = False,
     ) -> None:
         """Start `python -m module arguments`.
 
@@ -223,6 +251,7 @@ class Processes:
             module: Module to run.
             arguments: Its arguments.
             first_line: Written to its standard input, which is then closed.
+            more_lines: It is not closed: another line will follow.
 
         """
         popen = subprocess.Popen(
@@ -239,16 +268,32 @@ class Processes:
             LinePipe(popen.stdout): Printed,
             LinePipe(popen.stderr): Complained,
         }
-        self._children[name] = Child(name, popen, pipes)
+        child = Child(name, popen, pipes, input=popen.stdin)
+        self._children[name] = child
         self._give_first_line(popen.stdin, first_line)
+        if not more_lines:
+            child.close_input()
 
     def _give_first_line(self, stdin: IO[bytes], line: str | None) -> None:
+        if line is None:
+            return
         try:
-            with stdin:
-                if line is not None:
-                    stdin.write(line.encode() + b"\n")
+            stdin.write(line.encode() + b"\n")
+            stdin.flush()
         except BrokenPipeError:
             return  # it has ended already: its exit says why
+
+    def hand_over(self, name: str) -> Child:
+        """Give a child to other `Processes`, which `adopt` it."""
+        return self._children.pop(name)
+
+    def adopt(self, child: Child) -> None:
+        """Take a child that others have started; it has to connect anew."""
+        self._children[child.name] = child
+
+    def give_last_line(self, name: str, line: str) -> bool:
+        """Give a child the last line of its input; False: it does not take it."""
+        return self._children[name].give_last_line(line)
 
     def is_running(self, name: str) -> bool:
         """Whether the end of the child `name` has not been handed out yet."""
@@ -272,6 +317,7 @@ class Processes:
         """Ask a child to end (SIGTERM); `wait` kills it after `limit` seconds."""
         child = self._children.get(name)
         if child is not None and child.kill_at is None:
+            child.close_input()
             child.signal(signal.SIGTERM)
             child.kill_at = time.monotonic() + limit
 
@@ -349,6 +395,7 @@ class Processes:
     def _bury(self, child: Child) -> list[Happening]:
         """Forget a child; return its last words and its end."""
         del self._children[child.name]
+        child.close_input()
         last: list[Happening] = []
         for pipe in child.pipes:
             if not pipe.closed:

@@ -7,13 +7,14 @@ Nothing here handles a sample: the crew of sources and writers does.
 
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from rigd.config.clocks import Clocks
 from rigd.config.dump import dump_session
 from rigd.config.paths import SessionPaths
 from rigd.config.session import Session
+from rigd.daemon.armed_devices import Held
 from rigd.daemon.check_report import Outcome
 from rigd.daemon.crew import Crew
 from rigd.daemon.disk import patience
@@ -97,6 +98,7 @@ class Recording:
         observers: Sequence[Observer],
         force: bool = False,
         follows: Follows | None = None,
+        held: Mapping[str, Held] | None = None,
         on_turn: Callable[[], None] | None = None,
     ) -> None:
         """Plan the session; nothing is touched before `run`.
@@ -108,6 +110,7 @@ class Recording:
             observers: Told of everything that happens.
             force: Start although the check of the rig fails; the verdict remembers.
             follows: The session that was cut off, and that this one goes on with.
+            held: Devices that were held ready, by name; their processes are adopted.
             on_turn: Called each time that the loop goes round, many times a second.
 
         Raises:
@@ -131,6 +134,9 @@ class Recording:
         self._disk = DiskWatch(
             self.paths.folder, self._session, self._crew, self._audience
         )
+        self._held = dict(held or {})
+        for one in self._held.values():
+            processes.adopt(one.child)
         self._preflight = Preflight(
             session.rig, self.paths.folder.parent, session.duration, processes
         )
@@ -260,6 +266,7 @@ class Recording:
     # --- arm ----------------------------------------------------------------------
 
     def _arm(self) -> None:
+        self._take_over_held()
         self._prove()
         self._open_devices()
         record = self._make_record()
@@ -270,9 +277,21 @@ class Recording:
         self._prepare_files()
         self._open_files(record)
 
+    def _take_over_held(self) -> None:
+        """Let devices that were held ready take part; close what is set otherwise."""
+        devices = self._session.rig.devices
+        given_back = [n for n, h in self._held.items() if not h.fits(devices[n])]
+        for name in given_back:
+            self._processes.terminate(self._held.pop(name).child.name)
+        for name in self._held:
+            self._start_source(name, is_held=True)
+        children = [f"source:{name}" for name in given_back]
+        self._wait(lambda: not any(map(self._processes.is_running, children)))
+        self._wait_for_sources()
+
     def _prove(self) -> None:
         """Check the rig before its devices are opened for good."""
-        self._preflight.start()
+        self._preflight.start(self._held)
         self._wait(lambda: self._preflight.is_over)
         report = self._preflight.report()
         self._audience.tell(report)
@@ -284,14 +303,24 @@ class Recording:
         self._overridden += [f for f in faults if f not in self._overridden]
 
     def _open_devices(self) -> None:
-        for name, device in self._session.rig.devices.items():
-            self._crew.start_source(
-                name,
-                device,
-                endpoints={stream: self._endpoint(stream) for stream in device.streams},
-                keys={s: stream_key(self._identifier, s) for s in device.streams},
-                now=_now(),
-            )
+        for name in self._session.rig.devices:
+            if name not in self._held:
+                self._start_source(name)
+        self._wait_for_sources()
+
+    def _start_source(self, name: str, *, is_held: bool = False) -> None:
+        device = self._session.rig.devices[name]
+        self._crew.start_source(
+            name,
+            device,
+            endpoints={stream: self._endpoint(stream) for stream in device.streams},
+            keys={s: stream_key(self._identifier, s) for s in device.streams},
+            now=_now(),
+            trial=self._preflight.terms(name),
+            is_held=is_held,
+        )
+
+    def _wait_for_sources(self) -> None:
         sources = self._crew.sources.values()
         self._wait(lambda: all(source.has_answered(_now()) for source in sources))
         _refuse(self._crew.source_faults())

@@ -2,15 +2,21 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import TypeAdapter
 
 from rigd.config.faults import ConfigurationError
 from rigd.config.load import load_session
-from rigd.daemon.client import Client, NoServiceError, RefusedError
+from rigd.daemon.client import Client, Host, NoServiceError, RefusedError
 from rigd.daemon.commands import BAD_CONFIGURATION, FAILED, GOOD
-from rigd.daemon.control_protocol import SessionStatus, Started, Status
+from rigd.daemon.control_protocol import (
+    DeviceStatus,
+    SessionStatus,
+    Started,
+    Status,
+)
 from rigd.daemon.curve_keys import SERVICE, KeysError, make_keys
 from rigd.daemon.progress import lines_of, observer_for, progress_line
 from rigd.daemon.service_status import session_text
@@ -23,12 +29,27 @@ BY_CODE = {"invalid session": BAD_CONFIGURATION}
 """Exit codes of refusals; of all others 1."""
 
 
-def _talk(folder: Path | None, work: Callable[[Client], int]) -> int:
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which service is meant.
+
+    Attributes:
+        runtime_directory: Where its sockets are on this host; None: where they are
+            as a rule.
+        host: A service on another host, in place of one on this; None: none.
+
+    """
+
+    runtime_directory: Path | None = None
+    host: Host | None = None
+
+
+def _talk(place: Place, work: Callable[[Client], int]) -> int:
     """Do some work with a client; say what goes wrong."""
     try:
-        with Client(folder) as client:
+        with Client(place.runtime_directory, host=place.host) as client:
             return work(client)
-    except NoServiceError as error:
+    except (NoServiceError, KeysError) as error:
         print(f"rigd: {error}", file=sys.stderr)
         return FAILED
     except RefusedError as error:
@@ -57,7 +78,7 @@ def new_keys(folder: Path, client: str) -> int:
 def start(
     session: str,
     duration: float | None,
-    folder: Path | None,
+    place: Place,
     *,
     force: bool,
     wait: bool,
@@ -72,7 +93,7 @@ def start(
         return GOOD
 
     try:
-        return _talk(folder, work)
+        return _talk(place, work)
     except ConfigurationError as error:
         print(f"rigd: {error}", file=sys.stderr)
         return BAD_CONFIGURATION
@@ -90,7 +111,7 @@ def _start(
 
 
 def stop(
-    session: str | None, folder: Path | None, *, abort: bool, wait: bool, as_json: bool
+    session: str | None, place: Place, *, abort: bool, wait: bool, as_json: bool
 ) -> int:
     """End a session; see `rigd stop --help`."""
 
@@ -102,10 +123,10 @@ def stop(
         observer_for(sys.stdout, as_json=as_json, plain=True).observe(stopped.summary)
         return GOOD if stopped.summary.verdict == "complete" else FAILED
 
-    return _talk(folder, work)
+    return _talk(place, work)
 
 
-def status(folder: Path | None, *, as_json: bool) -> int:
+def status(place: Place, *, as_json: bool) -> int:
     """Say where the service stands; see `rigd status --help`."""
 
     def work(client: Client) -> int:
@@ -113,7 +134,7 @@ def status(folder: Path | None, *, as_json: bool) -> int:
         print(found.model_dump_json() if as_json else "\n".join(_lines(found)))
         return GOOD
 
-    return _talk(folder, work)
+    return _talk(place, work)
 
 
 def _lines(status: Status) -> list[str]:
@@ -124,9 +145,15 @@ def _lines(status: Status) -> list[str]:
     if not status.data_root_is_there:
         lines.append("  the data root is gone: its disk is not mounted any more")
     lines += [f"  {line}" for one in status.sessions for line in _session_lines(one)]
+    lines += [f"  device {_device_text(device)}" for device in status.devices]
     lines += [f"  unfinished: {folder}" for folder in status.unfinished]
     lines += [f"  ended: {_end_text(session)}" for session in status.ended]
-    return lines if len(lines) > 1 else [*lines, "  idle"]
+    return lines if status.sessions else [*lines, "  idle"]
+
+
+def _device_text(device: DeviceStatus) -> str:
+    reason = f": {device.error}" if device.error else ""
+    return f"{device.device} ({device.driver}): {device.state}{reason}"
 
 
 def _session_lines(session: SessionStatus) -> list[str]:
@@ -144,7 +171,7 @@ def _end_text(session: SessionStatus) -> str:
     return f"{text} ({reasons})" if reasons else text
 
 
-def mark(text: str, session: str | None, folder: Path | None, *, as_json: bool) -> int:
+def mark(text: str, session: str | None, place: Place, *, as_json: bool) -> int:
     """Note a moment; see `rigd mark --help`."""
 
     def work(client: Client) -> int:
@@ -153,10 +180,30 @@ def mark(text: str, session: str | None, folder: Path | None, *, as_json: bool) 
         print(marked.model_dump_json() if as_json else said)
         return GOOD
 
-    return _talk(folder, work)
+    return _talk(place, work)
 
 
-def watch(folder: Path | None, *, as_json: bool) -> int:
+def arm(devices: list[str], place: Place, *, as_json: bool) -> int:
+    """Hold devices ready again; see `rigd arm --help`."""
+    return _talk(place, lambda client: _show_devices(client.arm, devices, as_json))
+
+
+def disarm(devices: list[str], place: Place, *, as_json: bool) -> int:
+    """Give devices back to other programs; see `rigd disarm --help`."""
+    return _talk(place, lambda client: _show_devices(client.disarm, devices, as_json))
+
+
+def _show_devices(
+    ask: Callable[[list[str] | None], list[DeviceStatus]],
+    devices: list[str],
+    as_json: bool,
+) -> int:
+    for device in ask(devices or None):
+        print(device.model_dump_json() if as_json else _device_text(device))
+    return GOOD
+
+
+def watch(place: Place, *, as_json: bool) -> int:
     """Show what happens; see `rigd watch --help`."""
 
     def work(client: Client) -> int:
@@ -165,7 +212,7 @@ def watch(folder: Path | None, *, as_json: bool) -> int:
             show(topic, session, text)
         return GOOD
 
-    return _talk(folder, work)
+    return _talk(place, work)
 
 
 def _show_json(topic: str, session: str, text: str) -> None:

@@ -12,7 +12,7 @@ import os
 import signal
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -27,6 +27,7 @@ from rigd.config.faults import ConfigurationError
 from rigd.config.load import load_rig
 from rigd.config.rig import Rig
 from rigd.config.session import Session
+from rigd.daemon.armed_devices import ArmedDevices
 from rigd.daemon.control import Control, Letter
 from rigd.daemon.control_protocol import (
     EVENT,
@@ -34,6 +35,9 @@ from rigd.daemon.control_protocol import (
     STATUS,
     Answer,
     AnyRequest,
+    ArmRequest,
+    Devices,
+    DisarmRequest,
     Marked,
     MarkRequest,
     RequestError,
@@ -154,6 +158,8 @@ class Service:
         self._inbox: Inbox[News] = Inbox()
         self._data_root_lock = data_root_lock
         self._control = control
+        self._armed = ArmedDevices(folder)
+        self._armed.use(rig)
         self._finisher = Finisher()
         self._to_resume: list[Resumption] = []
         self._ready_by = time.monotonic() + READY_PATIENCE
@@ -196,6 +202,7 @@ class Service:
             standing.run.stop("the service ends")
         for standing in self._sessions:
             standing.run.join()
+        self._armed.close()
         self._finisher.close()
         self._awake.close()
         self._inbox.close()
@@ -211,6 +218,7 @@ class Service:
         """Let all sessions come to their end; asked again, to any end."""
         abort = self._state == "stopping" and name == "SIGINT"
         self._state = "stopping"
+        self._armed.disarm(self._armed.names, lambda: None)
         for standing in self._sessions:
             standing.run.stop(f"the service is stopped by {name}", abort=abort)
         self._notifier.stopping(self.status().text)
@@ -220,6 +228,7 @@ class Service:
         self._notifier.reloading()
         try:
             self._rig = self._read_again()
+            self._armed.use(self._rig)
             LOG.info("rig file read again", rig=str(self._rig_file))
         except (ConfigurationError, NotReloadedError) as error:
             LOG.error("rig file not read again", reason=str(error))
@@ -237,6 +246,7 @@ class Service:
 
     def _do_what_is_due(self) -> None:
         now = time.monotonic()
+        self._armed.turn(now)
         if self._state == "starting":
             self._become_ready(now)
         if self._state == "ready":
@@ -282,8 +292,12 @@ class Service:
             self._finisher.add(unfinished)
 
     def _become_ready(self, now: float) -> None:
-        """Report ready when all is finished, or goes on in the background."""
-        if not self._finisher.pending or now > self._ready_by:
+        """Report ready when all is finished, or goes on in the background.
+
+        All devices are armed then, or known to be missing.
+        """
+        is_finished = not self._finisher.pending or now > self._ready_by
+        if is_finished and self._armed.have_answered:
             self._state = "ready"
             self._notifier.ready(self.status().text)
 
@@ -353,6 +367,7 @@ class Service:
         standing.run.join()
         standing.over = over
         self._sessions.leave(standing)
+        self._armed.take_back(standing.run.devices)
         standing.progress = None  # the summary has more
         self._ended.append(standing.status())
         self._verdicts[_verdict(over.summary)] += 1
@@ -401,12 +416,15 @@ class Service:
             return self._start(letter, request)
         if isinstance(request, StopRequest):
             return self._stop(letter, request)
-        return self._mark(request, came_ns)
+        if isinstance(request, MarkRequest):
+            return self._mark(request, came_ns)
+        return self._arm_or_disarm(letter, request)
 
     def status(self) -> Status:
         """Say where the service stands."""
         sessions = [standing.status() for standing in self._sessions]
         unfinished = [str(folder) for folder in self._finisher.pending]
+        devices = self._armed.status()
         return Status(
             rigd=version("rigd"),
             pid=os.getpid(),
@@ -414,8 +432,9 @@ class Service:
             data_root=str(self._rig.data_root),
             data_root_is_there=self._had_data_root,
             state=self._state,
-            text=service_text(self._state, sessions, unfinished),
+            text=service_text(self._state, sessions, unfinished, devices),
             since_utc=self._since.isoformat(timespec="seconds"),
+            devices=devices,
             sessions=sessions,
             ended=list(self._ended),
             verdicts=dict(self._verdicts),
@@ -451,14 +470,14 @@ class Service:
         except RuntimeFolderError as error:
             raise RequestError("not started", str(error)) from error
         standing = self._sessions.enter(run)
-        run.start()
+        run.start(self._armed.hand_over(run.devices))
         return standing
 
     def _refuse_unless_ready(self) -> None:
         if self._state == "stopping":
             raise RequestError("stopping", "the service is stopping")
-        if self._state == "starting":
-            left = len(self._finisher.pending)
+        left = len(self._finisher.pending)
+        if self._state == "starting" and left:
             raise RequestError(
                 "not ready",
                 f"{left} sessions that were cut off are being finished; try again soon",
@@ -494,6 +513,39 @@ class Service:
             states = ", ".join(f"`{s.run.session.id}` is {s.state}" for s in chosen)
             raise RequestError("mark", f"no session takes the mark: {states}")
         return Marked(sessions=names, monotonic_ns=stamp)
+
+    def _arm_or_disarm(
+        self, letter: Letter, request: ArmRequest | DisarmRequest
+    ) -> Answer | None:
+        names = self._chosen_devices(request.devices)
+        if isinstance(request, ArmRequest):
+            self._armed.arm_again(names)
+            return self._devices(names)
+        self._armed.disarm(
+            names,
+            lambda: self._finish(letter, request, lambda: self._devices(names)),
+        )
+        return None
+
+    def _chosen_devices(self, wanted: Sequence[str] | None) -> Sequence[str]:
+        """Return the devices that are meant: those named, or all.
+
+        Raises:
+            RequestError: The rig has no such device.
+
+        """
+        known = self._armed.names
+        if unknown := [name for name in wanted or () if name not in known]:
+            raise RequestError(
+                "unknown device",
+                f"the rig has no device {', '.join(f'`{n}`' for n in unknown)}; it has "
+                f"{', '.join(known)}",
+            )
+        return known if wanted is None else wanted
+
+    def _devices(self, names: Sequence[str]) -> Devices:
+        status = self._armed.status()
+        return Devices(devices=[one for one in status if one.device in names])
 
 
 def _verdict(summary: Summary | None) -> str:

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from rigd.daemon.control_protocol import SessionStatus
+from rigd.daemon.armed_device import DeviceState
+from rigd.daemon.control_protocol import DeviceStatus, SessionStatus
 from rigd.daemon.quantities import clock_text, count_text, time_text
 from rigd.daemon.session_events import Progress
 
@@ -17,15 +18,23 @@ WORDS = {
 
 
 def service_text(
-    state: str, sessions: Sequence[SessionStatus], unfinished: Sequence[str]
+    state: str,
+    sessions: Sequence[SessionStatus],
+    unfinished: Sequence[str],
+    devices: Sequence[DeviceStatus] = (),
 ) -> str:
     """One line that says all, as for the status of a system's service."""
     parts = [session_text(session) for session in sessions]
+    if not sessions and state == "ready":
+        parts.append("idle: ready for a session")
+    for told in (DeviceState.OPENING, DeviceState.MISSING, DeviceState.DISARMED):
+        if names := [one.device for one in devices if one.state is told]:
+            parts.append(f"{told}: {', '.join(names)}")
     if unfinished:
         parts.append(f"finishing {len(unfinished)} sessions of before")
     if state != "ready":
         parts.insert(0, state)
-    return "; ".join(parts) or "idle: ready for a session"
+    return "; ".join(parts)
 
 
 def session_text(session: SessionStatus) -> str:

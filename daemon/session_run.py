@@ -8,6 +8,7 @@ the recording, and tells it everything by an inbox.
 import logging
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from pathlib import Path
 from rigd.config.faults import ConfigurationError
 from rigd.config.paths import SessionPaths
 from rigd.config.session import Session
+from rigd.daemon.armed_devices import Held
 from rigd.daemon.inbox import Inbox
 from rigd.daemon.logs import JournalLog
 from rigd.daemon.marks import MarkSender, with_marks
@@ -100,6 +102,7 @@ class SessionRun:
         self._follows = follows
         self._pulse = SessionPulse(time.monotonic)
         self._log = JournalLog()
+        self._held: Mapping[str, Held] = {}
         self._recording: Recording | None = None
         self._abort = False
         self._began = time.monotonic()
@@ -115,8 +118,9 @@ class SessionRun:
         """Whether its samples can come to the disk."""
         return self._pulse.is_alive
 
-    def start(self) -> None:
-        """Begin; returns at once."""
+    def start(self, held: Mapping[str, Held]) -> None:
+        """Begin; returns at once. `held` are devices that were held ready."""
+        self._held = held
         self._thread.start()
 
     def stop(self, reason: str, *, abort: bool = False) -> None:
@@ -160,6 +164,8 @@ class SessionRun:
             logging.getLogger(__name__).exception("session %s", self.session.id)
             error = fault
         finally:
+            for held in self._held.values():
+                held.child.kill()  # it has ended, unless the session never began
             self._inbox.put((self, Over(summary, error)))
 
     def _record(self) -> Summary:
@@ -171,6 +177,7 @@ class SessionRun:
                 observers=[self],
                 force=self._force,
                 follows=self._follows,
+                held=self._held,
             )
             self._recording = recording
             self._pass_on_orders(recording)

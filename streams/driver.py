@@ -1,7 +1,7 @@
 """What a driver is: the only thing to write for a new kind of hardware."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from rigd.config.base import Model
 from rigd.streams.block import Items, StreamFormat
@@ -78,4 +78,24 @@ class Driver(Protocol):
 
     def close(self) -> None:
         """Give the hardware back. Never raises."""
+        ...
+
+
+@runtime_checkable
+class Holdable(Protocol):
+    """What a driver has besides, if its device can stay open between sessions.
+
+    The service then opens it once and keeps it `armed`. Of such a driver `start` may be
+    called again after `stop`: the counters begin anew.
+    """
+
+    def keep_ready(self) -> None:
+        """See that the open device is still there; soon done.
+
+        Called twice a second between `open` and `start`, and after a `stop`.
+
+        Raises:
+            DeviceError: The device is gone; it is closed, and opened again later.
+
+        """
         ...

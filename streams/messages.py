@@ -11,6 +11,7 @@ from pydantic import Field, TypeAdapter
 
 from rigd.config.base import Model
 from rigd.config.clocks import SyncLine
+from rigd.streams.trial_report import TrialReport
 
 
 class SourceStream(Model):
@@ -21,6 +22,33 @@ class SourceStream(Model):
     key: int
     ring_seconds: float
     ring_bytes: int
+
+
+class TrialTerms(Model):
+    """How a device is tried."""
+
+    seconds: float = Field(gt=0)
+    """How long it samples."""
+    sync: SyncLine | None = None
+    """Where it records the shared pulses; None: it does not."""
+
+
+class HoldSpec(Model):
+    """What a source process needs to know to hold a device ready between sessions.
+
+    A `SourceSpec` follows as a second line when a session wants the device. The end of
+    the input tells it to give the device back.
+    """
+
+    device: str
+    driver: str
+    options: dict[str, Any]
+    streams: dict[str, dict[str, Any]]
+    """Options of each stream, by name."""
+    trial: TrialTerms | None = None
+    """How the device is tried once it is open; None: it is not."""
+    control: str
+    parent: int
 
 
 class SourceSpec(Model):
@@ -34,6 +62,12 @@ class SourceSpec(Model):
     parent: int
     first_epoch: int = 0
     """Added to the epochs of its driver: it follows a source that has died."""
+    trial: TrialTerms | None = None
+    """How it tries its device on the order `try`; None: it is not asked to."""
+
+
+SOURCE_ORDER: TypeAdapter[HoldSpec | SourceSpec] = TypeAdapter(HoldSpec | SourceSpec)
+"""First line of the input of a source process."""
 
 
 class WriterSpec(Model):
@@ -65,6 +99,21 @@ class WriterSpec(Model):
     """Where the stream has sync pulses, if it does."""
     drain_seconds: float = 0.09
     """How long to let small messages gather before they are taken together."""
+
+
+class Armed(Model):
+    """Source outside a session: its device is open, and it holds it."""
+
+    event: Literal["armed"] = "armed"
+    tried: TrialReport | None = None
+    """What the device delivered when it was tried; None: it was not."""
+
+
+class Tried(Model):
+    """Source: what its device delivered when it was tried on request."""
+
+    event: Literal["tried"] = "tried"
+    report: TrialReport
 
 
 class Opened(Model):
@@ -188,7 +237,9 @@ class Failed(Model):
 
 
 Event = Annotated[
-    Opened
+    Armed
+    | Tried
+    | Opened
     | Ready
     | Started
     | Alive
@@ -205,10 +256,11 @@ EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 class Command(Model):
     """What the daemon asks of a child.
 
-    `start` is for sources. `stop` makes a source end its streams, and a writer ask its
+    `start` is for sources, and so is `try`: let the open device sample for a moment,
+    and say what came. `stop` makes a source end its streams, and a writer ask its
     (foreign) sender to do so. `quit` makes a writer close its file with what it has,
     or a source leave without more ado.
     """
 
-    command: Literal["start", "stop", "quit"]
+    command: Literal["try", "start", "stop", "quit"]
     reason: str = ""

@@ -5,7 +5,6 @@ import gc
 import logging
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -18,6 +17,8 @@ from rigd.streams.messages import Command, Event, Failed, Notice
 from rigd.streams.readiness import has_input
 
 PR_SET_PDEATHSIG = 1
+
+STANDARD_INPUT = 0
 
 GUARD_EVERY = 1.0
 """Seconds between two looks at whether the parent lives."""
@@ -147,7 +148,13 @@ class Complaints:
 
 def read_specification(model: type[Spec]) -> Spec:
     """Read this process's specification: one JSON line on standard input."""
-    return model.model_validate_json(sys.stdin.readline())
+    return model.model_validate_json(read_line())
+
+
+def read_line() -> bytes:
+    """Read one line of standard input, and nothing of what follows it."""
+    with open(STANDARD_INPUT, "rb", buffering=0, closefd=False) as file:
+        return file.readline()
 
 
 def spare_the_collector() -> None:

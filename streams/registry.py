@@ -1,10 +1,12 @@
 """Finds drivers by name, built in or installed, through the entry point group."""
 
+from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
 from rigd.config.base import Model
 from rigd.config.catalogue import UnknownDriverError
-from rigd.streams.driver import Driver
+from rigd.streams.driver import Driver, Holdable
 
 GROUP = "rigd.drivers"
 
@@ -54,6 +56,42 @@ def find_driver(name: str) -> type[Driver]:
             f"unknown driver `{name}`; installed are {', '.join(sorted(points))}"
         )
     return _load(points[name])
+
+
+def configured_driver(
+    name: str,
+    device: str,
+    options: Mapping[str, Any],
+    streams: Mapping[str, Mapping[str, Any]],
+) -> Driver:
+    """Find a driver and give it its settings, validated by its own models.
+
+    Args:
+        name: What the driver is called.
+        device: What its device is called.
+        options: Settings of the device.
+        streams: Settings of each stream, by name.
+
+    Raises:
+        DriverError: As `find_driver`.
+
+    """
+    kind = find_driver(name)
+    return kind(
+        device,
+        kind.Options.model_validate(options),
+        {n: kind.StreamOptions.model_validate(o) for n, o in streams.items()},
+    )
+
+
+def can_be_held(name: str) -> bool:
+    """Whether the driver called `name` can hold its device open between sessions.
+
+    Raises:
+        DriverError: As `find_driver`.
+
+    """
+    return issubclass(find_driver(name), Holdable)
 
 
 def _load(point: EntryPoint) -> type[Driver]:

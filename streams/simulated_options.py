@@ -1,9 +1,10 @@
 """Settings of the driver `simulated`: devices, streams and the faults they show."""
 
 from dataclasses import fields
+from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from rigd.config.base import Model
 from rigd.config.units import Hertz, Seconds, SignedSeconds
@@ -93,6 +94,16 @@ class SimulatedOptions(Model):
     """What goes wrong, in order of time; default nothing."""
     hang_on_open: bool = False
     """Opening the device never comes to an end; default false."""
+    cable: Path | None = None
+    """A file that stands for the device's cable: while it is not there, neither is the
+    device. Remove it to unplug the device. Default: it is always there."""
+
+    @field_validator("cable")
+    @classmethod
+    def _is_absolute(cls, path: Path | None) -> Path | None:
+        if path is not None and not path.is_absolute():
+            raise ValueError(f"`{path}` is not an absolute path")
+        return path
 
     @model_validator(mode="after")
     def _faults_follow_each_other(self) -> "SimulatedOptions":

@@ -9,6 +9,7 @@ import logging
 import secrets
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 
 import zmq
@@ -24,27 +25,32 @@ from rigd.streams.block import (
     StreamFormat,
 )
 from rigd.streams.driver import DeviceError, Driver
+from rigd.streams.holding import Holding, OpenDevice
 from rigd.streams.messages import (
+    SOURCE_ORDER,
     Alive,
     Finished,
+    HoldSpec,
     Opened,
     SourceSpec,
     SourceStatus,
     SourceStream,
     Started,
+    Tried,
 )
 from rigd.streams.process import (
     Complaints,
     Control,
     TermFlag,
     die_with_parent,
-    read_specification,
+    read_line,
     run_process,
     spare_the_collector,
 )
-from rigd.streams.registry import find_driver
+from rigd.streams.registry import configured_driver
 from rigd.streams.ring import Ring
 from rigd.streams.sender import Sender
+from rigd.streams.trial import try_open_device
 from rigd.streams.wire import Address
 
 READ_TIMEOUT = 0.02
@@ -75,12 +81,15 @@ class Source:
         context: "zmq.Context[zmq.Socket[bytes]]",
         control: Control,
         term: TermFlag,
+        device: OpenDevice | None = None,
     ) -> None:
+        """Take part in a session; `device` is open already if it was held ready."""
         self._spec = spec
         self._context = context
         self._control = control
         self._term = term
-        self._driver = make_driver(spec)
+        self._device = device
+        self._driver = device.driver if device else make_driver(spec)
         self._complain = Complaints(control.send, None)
         self._senders: dict[str, Sender] = {}
         self._orders: set[str] = set()
@@ -89,7 +98,7 @@ class Source:
     def run(self) -> None:
         """Open, wait for the order to start, stream, drain."""
         try:
-            formats = self._driver.open()
+            formats = self._device.formats if self._device else self._driver.open()
             spare_the_collector()
             self._control.send(
                 Opened(
@@ -97,7 +106,7 @@ class Source:
                     foreign=self._driver.foreign,
                 )
             )
-            if self._wait_for_start():
+            if self._wait_for_start(formats):
                 self._stream(dict(formats))
         finally:
             self._driver.close()
@@ -105,10 +114,15 @@ class Source:
                 sender.close()
         self._control.send(Finished())
 
-    def _wait_for_start(self) -> bool:
+    def _wait_for_start(self, formats: Mapping[str, StreamFormat]) -> bool:
         while not self._over() and "start" not in self._orders:
             self._control.socket.poll(50)
             self._obey()
+            if "try" in self._orders and self._spec.trial is not None:
+                self._orders.discard("try")
+                name, terms = self._spec.device, self._spec.trial
+                report = try_open_device(name, self._driver, formats, terms, self._term)
+                self._control.send(Tried(report=report))
         return "start" in self._orders and not self._over()
 
     def _over(self) -> bool:
@@ -245,28 +259,49 @@ class Source:
 
 def make_driver(spec: SourceSpec) -> Driver:
     """Find the driver and give it its settings, validated by its own models."""
-    kind = find_driver(spec.driver)
-    return kind(
-        spec.device,
-        kind.Options.model_validate(spec.options),
-        {
-            name: kind.StreamOptions.model_validate(stream.options)
-            for name, stream in spec.streams.items()
-        },
-    )
+    streams = {name: stream.options for name, stream in spec.streams.items()}
+    return configured_driver(spec.driver, spec.device, spec.options, streams)
 
 
 def main() -> int:
-    """Run a source by the specification on standard input."""
+    """Run a source by the orders on standard input: hold a device, record from it."""
     logging.basicConfig(stream=sys.stderr)
-    spec = read_specification(SourceSpec)
+    order = SOURCE_ORDER.validate_json(read_line())
     term = TermFlag()
-    die_with_parent(spec.parent)
+    die_with_parent(order.parent)
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    control = Control(context, spec.control, f"source:{spec.device}")
-    code = run_process(lambda: Source(spec, context, control, term).run(), control)
+    code = _record(order, context, term)
     context.destroy(linger=1000)  # a source that has failed may leave a socket open
     return code
+
+
+def _record(
+    order: HoldSpec | SourceSpec,
+    context: "zmq.Context[zmq.Socket[bytes]]",
+    term: TermFlag,
+) -> int:
+    """Take part in a session, at once or when one wants the device that is held."""
+    spec, device = order, None
+    if isinstance(spec, HoldSpec):
+        control = Control(context, spec.control, f"source:{spec.device}")
+        holding = Holding(spec, control, term)
+        code = run_process(holding.run, control)
+        if holding.joined is None:
+            return code
+        spec, device = holding.joined.session, holding.joined.device
+    return _take_part(spec, context, term, device)
+
+
+def _take_part(
+    spec: SourceSpec,
+    context: "zmq.Context[zmq.Socket[bytes]]",
+    term: TermFlag,
+    device: OpenDevice | None,
+) -> int:
+    control = Control(context, spec.control, f"source:{spec.device}")
+    return run_process(
+        lambda: Source(spec, context, control, term, device).run(), control
+    )
 
 
 if __name__ == "__main__":

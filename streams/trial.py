@@ -7,15 +7,18 @@ stored. The device is given back before it says anything of it.
 import logging
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import Field
 
 from rigd.config.base import Model
 from rigd.config.clocks import SyncLine
+from rigd.streams.block import StreamFormat
 from rigd.streams.driver import DeviceError, Driver
+from rigd.streams.messages import TrialTerms
 from rigd.streams.process import TermFlag, die_with_parent, read_specification
-from rigd.streams.registry import find_driver
+from rigd.streams.registry import configured_driver
 from rigd.streams.trial_report import Trial, TrialReport
 
 OPENED = "opened"
@@ -42,17 +45,15 @@ class TrialSpec(Model):
     options: dict[str, Any]
     streams: dict[str, dict[str, Any]] = Field(min_length=1)
     """Options of each stream, by name."""
-    seconds: float = Field(gt=0)
-    """How long the device samples."""
-    sync: SyncLine | None = None
-    """Where it records the shared pulses; None: it does not."""
+    terms: TrialTerms
+    """How long it samples, and where it has pulses."""
     parent: int
     """Process that asks; the trial dies with it."""
 
 
 def try_device(spec: TrialSpec, term: TermFlag) -> TrialReport:
     """Open, start, read, stop and close the device."""
-    driver = _make_driver(spec)
+    driver = configured_driver(spec.driver, spec.device, spec.options, spec.streams)
     try:
         return _try(driver, spec, term)
     except DeviceError as error:
@@ -61,24 +62,26 @@ def try_device(spec: TrialSpec, term: TermFlag) -> TrialReport:
         driver.close()
 
 
-def _make_driver(spec: TrialSpec) -> Driver:
-    kind = find_driver(spec.driver)
-    return kind(
-        spec.device,
-        kind.Options.model_validate(spec.options),
-        {n: kind.StreamOptions.model_validate(o) for n, o in spec.streams.items()},
-    )
-
-
 def _try(driver: Driver, spec: TrialSpec, term: TermFlag) -> TrialReport:
     formats = {n: f for n, f in driver.open().items() if n in spec.streams}
     print(OPENED, flush=True)
+    return try_open_device(spec.device, driver, formats, spec.terms, term)
+
+
+def try_open_device(
+    device: str,
+    driver: Driver,
+    formats: Mapping[str, StreamFormat],
+    terms: TrialTerms,
+    term: TermFlag,
+) -> TrialReport:
+    """Let an open device sample for a moment, and say what came of its streams."""
     if not driver.foreign:
         driver.start()
-    trial = Trial(formats, _now(), spec.sync)
-    error = None if driver.foreign else _sample(driver, trial, spec, term)
+    trial = Trial(formats, _now(), terms.sync)
+    error = None if driver.foreign else _sample(driver, trial, terms, term)
     return TrialReport(
-        device=spec.device,
+        device=device,
         error=error,
         foreign=driver.foreign,
         paced_by_consumer=driver.paced_by_consumer,
@@ -87,13 +90,13 @@ def _try(driver: Driver, spec: TrialSpec, term: TermFlag) -> TrialReport:
 
 
 def _sample(
-    driver: Driver, trial: Trial, spec: TrialSpec, term: TermFlag
+    driver: Driver, trial: Trial, terms: TrialTerms, term: TermFlag
 ) -> str | None:
     """Read for so many seconds, longer if nothing has come; say what went wrong."""
     started = _now()
     # Without a pace of its own it has no rate that could be measured.
-    seconds = 0.0 if driver.paced_by_consumer else spec.seconds
-    patience = longest_patience(trial.slowest_rate, spec.sync)
+    seconds = 0.0 if driver.paced_by_consumer else terms.seconds
+    patience = longest_patience(trial.slowest_rate, terms.sync)
     while not term.raised and not trial.is_over:
         elapsed = _now() - started
         if elapsed >= seconds and not (trial.lacks_something and elapsed < patience):

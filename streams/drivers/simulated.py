@@ -64,9 +64,19 @@ class SimulatedDriver:
         """Prepare the signals and say what their rows look like."""
         while self._options.hang_on_open:
             time.sleep(1)
+        self._refuse_if_unplugged()
         for signal in self._signals.values():
             signal.rows(0, 1)
         return self._formats
+
+    def keep_ready(self) -> None:
+        """See that the device is there.
+
+        Raises:
+            DeviceError: Its cable has been taken away.
+
+        """
+        self._refuse_if_unplugged()
 
     def start(self) -> None:
         """Start the device's clock and counters."""
@@ -90,9 +100,11 @@ class SimulatedDriver:
         """Wait for the next transfer; return its samples.
 
         Raises:
-            DeviceError: `faults` let the device die, and its time has come.
+            DeviceError: `faults` let the device die, and its time has come; or its
+                cable has been taken away.
 
         """
+        self._refuse_if_unplugged()
         if self._clock is None or not self._phases:
             self._refuse_if_dead()
             time.sleep(timeout)
@@ -165,6 +177,13 @@ class SimulatedDriver:
         return self._clock
 
     # --- transfers ----------------------------------------------------------------
+
+    def _refuse_if_unplugged(self) -> None:
+        cable = self._options.cable
+        if cable is not None and not cable.exists():
+            raise DeviceError(
+                f"device `{self._device}` is unplugged: there is no {cable}"
+            )
 
     def _refuse_if_dead(self) -> None:
         dies_at = self._timeline.dies_at

@@ -22,7 +22,7 @@ import pytest
 from pydantic import ValidationError
 
 from rigd.streams.block import NO_TIME, Block, Ended, Item, Items, Lost, StreamFormat
-from rigd.streams.driver import Driver
+from rigd.streams.driver import Driver, Holdable
 from rigd.streams.ledger import CAUSES
 
 Factory = Callable[[], Driver]
@@ -231,6 +231,26 @@ class DriverContract:
             getattr(type(driver), model).model_validate({"no_such_option": 1})
         refused = {e["loc"] for e in refusal.value.errors() if e["type"] == EXTRA}
         assert refused == {("no_such_option",)}
+
+
+class HoldableContract(DriverContract):
+    """What a driver keeps to besides, whose device can stay open between sessions."""
+
+    def test_a_device_that_is_held_begins_anew(self, driver: Driver) -> None:
+        assert isinstance(driver, Holdable)
+        formats = driver.open()
+        driver.keep_ready()
+        for _ in range(2):
+            recording = Recording(formats, time.monotonic_ns())
+            driver.start()
+            deadline = time.monotonic() + 10
+            while not recording.blocks and time.monotonic() < deadline:
+                recording.add(driver.read(0.02))
+            recording.add(driver.stop())
+            firsts = {name: recording.of_stream(name)[:1] for name in formats}
+            assert {b.first for some in firsts.values() for b in some} == {0}
+            assert {b.epoch for some in firsts.values() for b in some} == {0}
+            driver.keep_ready()
 
 
 EXTRA = "extra_forbidden"

@@ -7,7 +7,7 @@ import pytest
 from rigd.streams.driver import Driver
 from rigd.streams.drivers.simulated import SimulatedDriver
 from rigd.streams.simulated_options import SimulatedOptions, SimulatedStreamOptions
-from tests.contracts.driver_contract import DriverContract, Factory
+from tests.contracts.driver_contract import DriverContract, Factory, HoldableContract
 
 STREAMS: dict[str, dict[str, Any]] = {
     "counter": {"signal": "counter", "channels": 4, "rate": "1 kHz"},
@@ -52,7 +52,7 @@ class TestEachSignal(DriverContract):
         return lambda: simulated({}, streams)
 
 
-class TestAllSignalsTogether(DriverContract):
+class TestAllSignalsTogether(HoldableContract):
     @pytest.fixture(scope="class", params=DEVICES)
     @classmethod
     def make_driver(cls, request: pytest.FixtureRequest) -> Factory:

@@ -40,7 +40,7 @@ class Served:
     def start(
         cls, laboratory: Laboratory, devices: dict[str, Any], **rig: Any
     ) -> "Served":
-        """Write a rig file and start a service on it; returns when it is ready."""
+        """Write a rig file and start a service on it; returns when it answers."""
         path = write_rig(laboratory, devices, **rig)
         served = cls.begin(laboratory, path)
         served.status()
@@ -67,6 +67,14 @@ class Served:
         """Ask where it stands."""
         with self.client() as client:
             return client.status()
+
+    def wait_until_ready(self) -> Status:
+        """Return where it stands once its devices have been opened."""
+        deadline = time.monotonic() + READY_LIMIT
+        while (status := self.status()).state == "starting":
+            assert time.monotonic() < deadline, status
+            time.sleep(0.1)
+        return status
 
     def child(self, module: str, name: str) -> psutil.Process:
         """Return the running source or writer called `name`."""

@@ -13,7 +13,7 @@ from tests.support.served import BOX, Served, write_rig, write_session
 def test_a_service_starts_answers_and_stops(laboratory: Laboratory) -> None:
     served = Served.start(laboratory, {"box": BOX})
     with served.client() as client:
-        status = client.status()
+        status = served.wait_until_ready()
         assert status.state == "ready"
         assert status.text == "idle: ready for a session"
         assert status.pid == served.run.popen.pid

@@ -156,14 +156,14 @@ def test_a_full_runtime_directory(laboratory: Laboratory) -> None:
         code, errors = run.finish()
         assert code == 1
         assert "No space left on device" in errors
-        for filler in fillers[:3]:  # a lock and two sockets
+        for filler in fillers[:4]:  # a lock and three sockets
             filler.unlink()
         run = laboratory.start("serve", "--rig", rig, "--runtime-directory", disk)
         served = Served(laboratory, run, disk)
         with served.client() as client:
             with pytest.raises(RefusedError, match="No space left on device"):
                 client.start("a")
-            for filler in fillers[3:]:
+            for filler in fillers[4:]:
                 filler.unlink()
             client.start("a")
             stopped = client.stop()

@@ -35,6 +35,7 @@ def test_only_who_has_a_known_key_is_heard(
     endpoint = f"tcp://127.0.0.1:{free_port()}"
     control = {"tcp": endpoint, "keys": str(keys)}
     served = Served.start(laboratory, {"box": BOX}, control=control)
+    served.wait_until_ready()
     with Client(host=Host(endpoint, keys, "task")) as client:
         assert client.status().state == "ready"
         topics = client.watch()
