@@ -7,6 +7,7 @@ no sleep of the machine meanwhile.
 import time
 from collections.abc import Callable
 
+from rigd.daemon.headway import Headway
 from rigd.daemon.pulse import SessionPulse
 from rigd.daemon.service_manager import ServiceManager
 from rigd.daemon.session_events import Progress, SessionEvent, StateChanged
@@ -31,13 +32,15 @@ class Attendance:
         manager: ServiceManager,
         awake: StayingAwake,
         clock: Callable[[], float] = time.monotonic,
+        headway: Headway | None = None,
     ) -> None:
-        """Tell `manager`; keep the machine `awake`."""
+        """Tell `manager`; keep the machine `awake`; `headway` says if it gets on."""
         self._manager = manager
         self._awake = awake
         self._clock = clock
         self._pulse = SessionPulse(clock)
         self._extended = float("-inf")
+        self._headway = headway or Headway(clock=clock)
 
     def observe(self, event: SessionEvent) -> None:
         """Tell of an event."""
@@ -56,9 +59,8 @@ class Attendance:
         if self._pulse.is_alive:
             self._manager.alive()
         now = self._clock()
-        if (
-            self._pulse.state in STARTING | STOPPING
-            and now - self._extended >= EXTEND_EVERY
-        ):
+        is_due = now - self._extended >= EXTEND_EVERY
+        if is_due and self._pulse.state in STARTING | STOPPING:
             self._extended = now
-            self._manager.extend(EXTENSION)
+            if self._headway.is_made:
+                self._manager.extend(EXTENSION)

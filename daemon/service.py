@@ -54,6 +54,7 @@ from rigd.daemon.control_protocol import (
     request_id,
 )
 from rigd.daemon.finisher import Finished, Finisher
+from rigd.daemon.headway import Headway
 from rigd.daemon.inbox import Inbox
 from rigd.daemon.lock_file import LockFile
 from rigd.daemon.recording import (
@@ -91,8 +92,7 @@ ENDED_KEPT = 20
 """Sessions that have ended and are still told of."""
 
 EXTENSION = 30.0
-"""Seconds that stopping may take from each turn of the loop on."""
-
+"""Seconds that starting or stopping may take from each turn on that it gets on."""
 
 READY_PATIENCE = 20.0
 """Seconds that sessions which were cut off may delay being ready; then they are
@@ -169,6 +169,7 @@ class Service:
         """The status as it was last published; never changed, only replaced."""
         self._published = 0.0
         self._awake = StayingAwake()
+        self._headway = Headway()
 
     # --- the loop -----------------------------------------------------------------
 
@@ -251,7 +252,7 @@ class Service:
             self._become_ready(now)
         if self._state == "ready":
             self._resume(now)
-        if self._state != "ready":
+        if self._state != "ready" and self._headway.is_made:
             self._notifier.extend(EXTENSION)
         self._awake.hold(bool(self._sessions))
         if not self._sessions.stuck(now):
