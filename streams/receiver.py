@@ -16,13 +16,14 @@ from rigd.streams.block import StreamFormat
 from rigd.streams.ledger import CAUSES
 from rigd.streams.readiness import has_input
 from rigd.streams.run import Run
-from rigd.streams.shared_memory import open_memory
+from rigd.streams.shared_memory import UnseenError, open_memory
 from rigd.streams.standing import Standing
 from rigd.streams.wire import (
     CLOCK_DTYPE,
     HEADER_BYTES,
     INTRODUCE,
     LOST_COUNT,
+    MEMORY_PLACE,
     MOST_BLOCKS,
     NUMBERED,
     OFFSET,
@@ -449,10 +450,13 @@ class Receiver:
 
     def _see_memory(self, place: bytes) -> None:
         """Look at the memory where the sender keeps large blocks; say if that works."""
+        if len(place) != MEMORY_PLACE.size:
+            self._reject(f"{len(place)} bytes in a MEMORY message")
+            return
         try:
             self._memory = open_memory(place, self.sender)
-        except WireError as error:
-            self._reject(str(error))
+        except UnseenError as error:
+            self._complain(f"{error}; large blocks travel through the socket")
             return
         self._answer(Kind.MEMORY, 0)
 

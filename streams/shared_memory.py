@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 from rigd.streams.free_space import FreeSpace, Place
-from rigd.streams.wire import MEMORY_PLACE, WireError
+from rigd.streams.wire import MEMORY_PLACE
 
 MARK = struct.Struct("<8sQ")
 """What the memory begins with: `RIGDMEM1`, the sender's id."""
@@ -29,6 +29,10 @@ ALIGNMENT = 64
 
 SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW
 """The size is fixed: else a reader could die of a memory that is cut off."""
+
+
+class UnseenError(Exception):
+    """A memory can't be looked at: why. Blocks travel through the socket then."""
 
 
 def aligned(size: int) -> int:
@@ -96,21 +100,19 @@ def open_memory(where: bytes, sender: int) -> memoryview:
     """See the memory of another process, by the body of its MEMORY message.
 
     Raises:
-        WireError: There is none, it can't be seen, or it is not the sender's.
+        UnseenError: There is none, it can't be seen, or it is not the sender's.
 
     """
-    if len(where) != MEMORY_PLACE.size:
-        raise WireError(f"{len(where)} bytes in a MEMORY message")
     process, number = MEMORY_PLACE.unpack(where)
     path = f"/proc/{process}/fd/{number}"
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
-        raise WireError(f"the sender's memory can't be seen: {error}") from error
+        raise UnseenError(f"the sender's memory can't be seen: {error}") from error
     try:
         return _sealed(descriptor, sender)
     except (OSError, ValueError) as error:
-        raise WireError(f"{path} is no memory of blocks: {error}") from error
+        raise UnseenError(f"{path} is no memory of blocks: {error}") from error
     finally:
         os.close(descriptor)
 

@@ -16,6 +16,7 @@ HEADER = struct.Struct("<4sBBHQQQQQqqIIII")
 RECORD = struct.Struct("<QQqqIIII")
 COUNT = struct.Struct("<Q")
 OFFSET = struct.Struct("<Q")
+PLACE_BYTES = 16
 HELLO, DATA, LOST, CLOCK, END, BLOCKS, MEMORY, SHARED = 1, 3, 4, 5, 6, 11, 12, 13
 SAMPLES = (DATA, BLOCKS, SHARED)
 NUMBERED = (*SAMPLES, LOST, CLOCK, END)
@@ -33,6 +34,7 @@ class Fate(Enum):
     ASKED_AGAIN = "asked for again"
     ANSWERED = "answered"
     SEEN = "memory seen"
+    UNSEEN = "memory not seen"
 
 
 def place(header: bytes) -> tuple[int, int, int]:
@@ -220,9 +222,11 @@ class WireModel:
 
     def _see_memory(self, where: bytes) -> Fate:
         """A sender's memory is seen if it is there and marked as the sender's."""
+        if len(where) != PLACE_BYTES:
+            return self._reject()
         owner, content = self.memories.get(where, (0, b""))
         if owner != self.sender:
-            return self._reject()
+            return Fate.UNSEEN
         self.memory = content
         return Fate.SEEN
 
