@@ -10,6 +10,8 @@ READY := $(VENV)/.ready
 DEMO := config/examples/demo.yaml
 DATA := data
 
+# Processes that run tests
+WORKERS ?= 3
 # Arguments for pytest: make tests PYTEST='-k wire'
 PYTEST ?=
 # Arguments for the fault bench, a share of its numbers, a seed and some of its benches:
@@ -49,8 +51,9 @@ check: $(READY) ## Format, lint, types and the direction of imports, changing no
 	$(BIN)/lint-imports --no-logo
 
 # Tests of one file stay in one process: some of them share what is costly to make.
+# Half of the time they wait for devices and disks, so that three fit on two cores.
 tests: $(READY) ## Run the tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/systemd $(PYTEST)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --ignore tests/systemd $(PYTEST)
 
 # Takes root; says why where systemd can't boot.
 systemd: $(READY) ## Boot the real systemd in namespaces and try the service in it

@@ -28,6 +28,7 @@ from rigd.daemon.driver_table import (
     driver_entries,
     driver_entry,
 )
+from rigd.daemon.held_elsewhere import held_by_service
 from rigd.daemon.logs import JournalLog, configure_logs, is_journal, print_fault
 from rigd.daemon.processes import Processes
 from rigd.daemon.progress import observer_for
@@ -71,6 +72,7 @@ def record(
     if is_journal(sys.stderr, os.environ):
         configure_logs(sys.stderr, os.environ)
         observer = JournalLog()
+    session: Session | None = None
     try:
         session = load_session(path, InstalledDrivers())
         verdict = _run(_adapted(session, duration, data_root), observer, force)
@@ -84,8 +86,17 @@ def record(
         NotFinalizedError,
         OSError,
     ) as error:
-        return _fail(error, FAILED, observer if as_json else None)
+        code = _fail(error, FAILED, observer if as_json else None)
+        if session is not None and isinstance(error, NotStartedError):
+            _say_who_has(session.rig)
+        return code
     return GOOD if verdict == "complete" else FAILED
+
+
+def _say_who_has(rig: Rig) -> None:
+    """A device that does not open may be one that the service holds ready."""
+    if (said := held_by_service(rig.devices)) is not None:
+        print(f"rigd: {said}", file=sys.stderr)
 
 
 def _adapted(
@@ -151,7 +162,10 @@ def check(
     except (RuntimeFolderError, StoppedError, OSError) as error:
         return _fail(error, FAILED, program)
     show(report, as_json=as_json)
-    return FAILED if report.outcome is Outcome.FAIL else GOOD
+    if report.outcome is not Outcome.FAIL:
+        return GOOD
+    _say_who_has(rig)
+    return FAILED
 
 
 def _rig_to_check(

@@ -312,17 +312,17 @@ def test_losses_of_the_device_and_restarts_add_up(laboratory: Laboratory) -> Non
     assert verdict(run) == "degraded"
 
 
-@pytest.mark.parametrize("frames", [[b"x" * 100], [b"", b"", b"y"], [b"RIGD" * 40]])
-def test_garbage_on_the_wire_disturbs_nothing(
-    laboratory: Laboratory, frames: list[bytes]
-) -> None:
+GARBAGE = ([b"x" * 100], [b"", b"", b"y"], [b"RIGD" * 40])
+
+
+def test_garbage_on_the_wire_disturbs_nothing(laboratory: Laboratory) -> None:
     device = box()
     run = begin(laboratory, device)
     (folder,) = laboratory.runtime.iterdir()
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     socket = context.socket(zmq.DEALER)
     socket.connect(f"ipc://{folder}/count.sock")
-    for _ in range(200):
+    for frames in 200 * GARBAGE:
         socket.send_multipart(frames)
     wait_for_rows(run, 1500)
     socket.close(linger=0)
@@ -330,4 +330,4 @@ def test_garbage_on_the_wire_disturbs_nothing(
     end(run)
     found = check(laboratory, device)
     assert found.ledger.intervals == ()
-    assert found.ledger.rejected >= 200
+    assert found.ledger.rejected >= 200 * len(GARBAGE)

@@ -107,6 +107,13 @@ def test_other_programs_may_have_a_device_meanwhile(laboratory: Laboratory) -> N
     write_session(laboratory, "a")
     with served.client() as client:
         wait_for(client, "armed")
+        unplugged = unpluggable(laboratory.folder / "no such cable")
+        path = laboratory.write_session({"box": unplugged})
+        code, errors = laboratory.start("record", path).finish()
+        assert code == 1
+        assert f"process {served.run.popen.pid}) has box just now: `rigd disarm" in (
+            errors
+        )
         (found,) = client.disarm(["box"])
         assert found.state == "disarmed"
         assert served.run.children(SOURCE, "box") == []
