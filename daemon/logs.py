@@ -4,6 +4,7 @@ The journal gets one JSON object a line behind `<N>`, from which it takes the pr
 a person gets plain lines. The events of a session are those of its `log.jsonl`.
 """
 
+import atexit
 import logging
 import os
 import sys
@@ -14,10 +15,15 @@ import structlog
 from structlog.typing import Processor
 
 from rigd.daemon.event_log import EventLog
+from rigd.daemon.patient_output import PatientOutput
 from rigd.daemon.session_events import FolderMade, SessionEvent
 
 PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
 """syslog(3) priorities by level."""
+
+
+OUTPUTS: list[PatientOutput] = []
+"""Where logs go."""
 
 
 def is_journal(stream: TextIO, environment: Mapping[str, str]) -> bool:
@@ -33,8 +39,11 @@ def is_journal(stream: TextIO, environment: Mapping[str, str]) -> bool:
 def configure_logs(stream: TextIO, environment: Mapping[str, str]) -> None:
     """Send all that is logged from now on to `stream`, as fits who reads it there.
 
-    What libraries log through `logging` goes the same way.
+    What libraries log through `logging` goes the same way. Nobody waits for who reads.
     """
+    output = PatientOutput(stream.fileno())
+    atexit.register(output.flush)
+    OUTPUTS.append(output)
     for_journal = is_journal(stream, environment)
     structlog.configure(
         processors=[
@@ -43,7 +52,7 @@ def configure_logs(stream: TextIO, environment: Mapping[str, str]) -> None:
             *(_for_journal() if for_journal else _for_people(stream)),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(file=stream),
+        logger_factory=lambda *_: PatientLogger(output),
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(
@@ -65,6 +74,19 @@ def _for_people(stream: TextIO) -> list[Processor]:
 
 def _with_priority(logger: object, method: str, line: object) -> str:
     return f"<{PRIORITIES.get(method, 6)}>{line}"
+
+
+class PatientLogger:
+    """What structlog writes lines with."""
+
+    def __init__(self, output: PatientOutput) -> None:
+        self._output = output
+
+    def msg(self, message: str) -> None:
+        """Write a line."""
+        self._output.write(f"{message}\n")
+
+    log = debug = info = warn = warning = error = critical = exception = fatal = msg
 
 
 class _ToStructlog(logging.Handler):
@@ -93,6 +115,8 @@ class JournalLog(EventLog):
 
 def print_fault(error: Exception) -> None:
     """Say on standard error why a command can't go on; an error in the journal."""
+    for output in OUTPUTS:
+        output.flush()  # what was logged came before
     priority = "<3>" if is_journal(sys.stderr, os.environ) else ""
     for line in f"rigd: {error}".splitlines():
         print(f"{priority}{line}", file=sys.stderr)

@@ -14,6 +14,7 @@ from rigd.daemon.curve_keys import KeysError
 from rigd.daemon.instance_lock import SecondServiceError, lock_for_service
 from rigd.daemon.logs import configure_logs, print_fault
 from rigd.daemon.metrics_server import MetricsServer
+from rigd.daemon.one_arena import use_one_arena
 from rigd.daemon.runtime_folder import RuntimeFolderError
 from rigd.daemon.service import Service
 from rigd.daemon.service_folder import service_folder
@@ -31,6 +32,7 @@ def serve(rig_file: Path, runtime_directory: Path | None) -> int:
     Returns 0 after a regular end; 1: it can't work here now; 78: bad configuration,
     where starting again does not help.
     """
+    use_one_arena()
     configure_logs(sys.stderr, os.environ)
     try:
         _serve(rig_file, runtime_directory)

@@ -113,22 +113,27 @@ class Laboratory:
         """Start `rigd`."""
         return self.start_command(*self.command(*arguments))
 
-    def start_command(self, *command: str) -> Run:
-        """Start a command that becomes `rigd`."""
+    def start_command(self, *command: str, log: Path | None = None) -> Run:
+        """Start a command that becomes `rigd`.
+
+        Its standard error goes to the file `log`, or to a pipe: nobody reads that
+        before its end.
+        """
         environment = {
             **os.environ,
             MARK: self.mark,
             "XDG_RUNTIME_DIR": str(self.runtime),
         }
         environment.pop("RUNTIME_DIRECTORY", None)
-        popen = subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment,
-            cwd=self.folder,
-        )
+        with open(log or os.devnull, "a") as file:
+            popen = subprocess.Popen(
+                command,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE if log is None else file,
+                text=True,
+                env=environment,
+                cwd=self.folder,
+            )
         self._runs.append(Run(popen))
         return self._runs[-1]
 

@@ -16,6 +16,9 @@ from tests.support.laboratory import Laboratory, Run
 READY_LIMIT = 30.0
 """Seconds that a service may take until it listens, on a busy machine."""
 
+LOG = "service.log"
+"""What the service says, in the folder of its laboratory."""
+
 COUNT = {
     "options": {"signal": "counter", "channels": 4, "rate": 1000, "dtype": "int32"}
 }
@@ -49,7 +52,8 @@ class Served:
     @classmethod
     def begin(cls, laboratory: Laboratory, rig: Path) -> "Served":
         """Start a service; nobody waits for it."""
-        run = laboratory.start("serve", "--rig", rig)
+        command = laboratory.command("serve", "--rig", rig)
+        run = laboratory.start_command(*command, log=laboratory.folder / LOG)
         return cls(laboratory, run, laboratory.runtime / "rigd")
 
     def client(self) -> Client:
@@ -59,7 +63,7 @@ class Served:
             try:
                 return Client(self.runtime)
             except NoServiceError:
-                assert self.run.popen.poll() is None, self.run.popen.communicate()[1]
+                assert self.run.popen.poll() is None, self.laboratory.folder / LOG
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
 
