@@ -40,6 +40,14 @@ def test_only_who_has_a_known_key_is_heard(
         assert client.status().state == "ready"
         topics = client.watch()
         assert [next(topics)[0], next(topics)[0]] == ["status", "status"]
+    key = keys / "task.key_secret"
+    remote = laboratory.start("status", "--connect", endpoint, "--key", key)
+    code, errors = remote.finish()
+    assert (code, errors) == (0, "")
+    assert remote.lines[1].strip() == "device box (simulated): armed"
+    alone = laboratory.start("status", "--connect", endpoint).finish()
+    assert alone[0] == 2
+    assert "--connect and --key belong together" in alone[1]
     stranger = Client(host=Host(endpoint, others, "task"))
     with stranger, pytest.raises(NoServiceError, match="did not reply"):
         stranger._ask({"request": "status"}, 2.0)
