@@ -1,7 +1,9 @@
 """Keeps the machine from going to sleep while a session records.
 
-logind holds a lock as long as the program `systemd-inhibit` runs; it ends with this
-process, whatever happens, since its input ends then.
+A lock on sleep alone: for several things at once logind asks polkit for leave to hold
+another kind of lock, which no service has. logind holds it as long as the program
+`systemd-inhibit` runs; it ends with this process, whatever happens, since its input
+ends then.
 """
 
 import shutil
@@ -45,7 +47,7 @@ class StayingAwake:
 
     def _take(self, program: str) -> None:
         self._lock = subprocess.Popen(
-            [program, "--what=sleep:idle", "--who=rigd", "--why=a session is recorded",
+            [program, "--what=sleep", "--who=rigd", "--why=a session is recorded",
              "--mode=block", "cat"],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,

@@ -17,6 +17,9 @@ pytestmark = pytest.mark.timeout(240)
 RIGD = "/opt/rigd/bin/rigd"
 UNIT = "rigd.service"
 
+POLKIT = Path("/usr/lib/polkit-1/polkitd")
+"""Gives the service leave to keep the machine awake, by the rule that is installed."""
+
 RIG = """
 name: bench
 data_root: /var/lib/rigd/data
@@ -51,7 +54,7 @@ def install(machine: Machine, *sessions: str) -> None:
 @pytest.fixture(scope="module")
 def serving(machine: Machine) -> Machine:
     """The machine, on which the service runs."""
-    install(machine, "whole", "stopped", "hanging", "next")
+    install(machine, "whole", "awake", "stopped", "hanging", "next")
     machine.run("systemctl", "start", UNIT)
     return machine
 
@@ -105,6 +108,20 @@ def test_a_session_of_twenty_seconds_is_whole(serving: Machine) -> None:
     made = manifest(serving, "whole")
     assert made["verdict"] == "complete", made["reasons"]
     assert made["streams"]["voltage"]["rows"] >= 20_000
+
+
+@pytest.mark.skipif(not POLKIT.exists(), reason="polkitd is not installed")
+def test_the_service_may_keep_the_machine_awake(serving: Machine) -> None:
+    serving.run("systemctl", "start", "dbus", "systemd-logind", "polkit")
+    serving.run(RIGD, "start", "awake")
+
+    def locks() -> str:
+        return serving.run("systemd-inhibit", "--list", "--no-pager")
+
+    assert wait_until(lambda: "a session is recorded" in locks(), 10), locks()
+    assert re.search(r"rigd +\d+ +rigd .*sleep .*block", locks())
+    assert "complete" in serving.run(RIGD, "stop", "awake")
+    assert wait_until(lambda: "a session is recorded" not in locks(), 10), locks()
 
 
 def test_the_stop_of_the_service_finalizes_what_runs(serving: Machine) -> None:

@@ -55,6 +55,7 @@ def status(**changes: object) -> Status:
         "state": "ready",
         "text": "",
         "since_utc": "2026-01-01T00:00:00+00:00",
+        "devices": [{"device": "probe0", "driver": "x", "state": "missing"}],
         "sessions": [
             SessionStatus(
                 session="s1",
@@ -139,6 +140,10 @@ def test_service_and_sessions() -> None:
     assert value(text, "rigd_session_seconds", session="s1") == 12.5
     assert value(text, "rigd_disk_seconds_left", session="s1") == 11_400
     assert value(text, "rigd_disk_free_bytes", session="s1") == 10**12
+    device = {"device": "probe0", "rigd_device_state": "missing"}
+    assert value(text, "rigd_device_state", **device) == 1
+    device["rigd_device_state"] = "armed"
+    assert value(text, "rigd_device_state", **device) == 0
     idle = scrape(status(sessions=[], data_root_is_there=False))
     assert value(idle, "rigd_data_root_available") == 0
     assert families(idle)["rigd_stream_rows"].samples == []

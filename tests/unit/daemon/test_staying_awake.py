@@ -57,7 +57,7 @@ def test_the_lock_is_held_as_long_as_it_is_wanted(
             awake.hold(True)
         assert wait_until(lambda: len(made.calls) == 1, 5)
         assert awake.is_held
-        assert "--what=sleep:idle" in made.calls[0]
+        assert "--what=sleep" in made.calls[0]
         assert "--mode=block" in made.calls[0]
         awake.hold(False)
         assert not awake.is_held
