@@ -483,6 +483,22 @@ class Digital(Signal):
         return ((index >> 5) & mask).astype(np.uint8)
 
 
+@dataclass(frozen=True, kw_only=True)
+class TrueTime(Signal):
+    """CLOCK_MONOTONIC in ns when each row was taken: the truth of its timestamp.
+
+    Known only when the device has started; `rows` has the device's time instead.
+    """
+
+    def format(self) -> StreamFormat:
+        """Describe the rows."""
+        return StreamFormat(np.dtype("<i8"), (), self.rate, unit="ns")
+
+    def rows(self, first: int, count: int) -> Rows:
+        """Rows [first, first + count) of a device that has just started, at time 0."""
+        return self.schedule.times(first, count)
+
+
 # --- camera ---------------------------------------------------------------------------
 
 
@@ -613,6 +629,7 @@ SIGNALS: dict[str, type[Signal]] = {
     "noise": Noise,
     "neural": Neural,
     "digital": Digital,
+    "true_time": TrueTime,
     "camera": Camera,
     "encoder": Encoder,
     "events": Events,

@@ -125,18 +125,27 @@ class SimulatedStreamOptions(Model):
     """One simulated stream; each signal takes the settings that it knows only."""
 
     signal: Literal[
-        "counter", "sine", "noise", "neural", "digital", "camera", "encoder", "events"
+        "counter",
+        "sine",
+        "noise",
+        "neural",
+        "digital",
+        "true_time",
+        "camera",
+        "encoder",
+        "events",
     ]
     """What the stream contains. `counter`: row * elements of a row + place in the row,
     for tests. `sine`: a sine wave per channel. `noise`: white Gaussian noise. `neural`:
     int16 voltages with spikes. `digital`: lines as the bits of a byte, with sync
-    pulses. `camera`: frames with a moving bar and the frame number in the first 8
-    bytes. `encoder`: event-like positions of a wheel. `events`: event-like edges of
-    digital lines, fields `line` and `value`."""
+    pulses. `true_time`: the computer's CLOCK_MONOTONIC in ns when each row was taken,
+    which timestamps can be compared with. `camera`: frames with a moving bar and the
+    frame number in the first 8 bytes. `encoder`: event-like positions of a wheel.
+    `events`: event-like edges of digital lines, fields `line` and `value`."""
     rate: Hertz | None = None
     """Rows per second; of `encoder` and `events` their mean. Default: `neural` and
-    `digital` 30 kHz, `counter`, `sine`, `noise` 1 kHz, `encoder` 200 Hz, `camera`
-    30 Hz, `events` 2 Hz."""
+    `digital` 30 kHz, `counter`, `sine`, `noise`, `true_time` 1 kHz, `encoder` 200 Hz,
+    `camera` 30 Hz, `events` 2 Hz."""
     channels: PositiveInt | None = None
     """Channels of `counter`, `sine`, `noise`, `neural`; default 384 for `neural`, else
     the rows are single numbers."""

@@ -3,7 +3,7 @@
 It samples by a clock of its own (`rigd.streams.simulated_clock`), delivers nothing
 before its time, and shows the faults that its options ask for. What it sends is a pure
 function of the sample index; `expected_rows` says what that is. Only the shared sync
-pulses depend on true time.
+pulses and the signal `true_time` depend on true time.
 """
 
 import time
@@ -17,7 +17,7 @@ from rigd.config.base import Model
 from rigd.streams.block import Block, Ended, Item, Items, Lost, StreamFormat
 from rigd.streams.driver import DeviceError
 from rigd.streams.sampling import Integers, derived_seed
-from rigd.streams.signals import Digital, Signal
+from rigd.streams.signals import Digital, Signal, TrueTime
 from rigd.streams.simulated_clock import SimulatedClock
 from rigd.streams.simulated_options import SimulatedOptions, SimulatedStreamOptions
 from rigd.streams.simulated_timeline import Phase, plan
@@ -138,19 +138,26 @@ class SimulatedDriver:
         """Rows that this device sends, or has sent, as [first, first + count).
 
         Raises:
-            ValueError: The stream has sync pulses, whose times are not known before
-                the start.
+            ValueError: The stream has sync pulses or true times, which are not known
+                before the start.
 
         """
         signal = self._signals[stream]
+        if isinstance(signal, TrueTime):
+            return self._true_ns(stream, first, count, epoch)
         rows = signal.rows(first, count)
         if isinstance(signal, Digital) and signal.sync is not None:
-            times = signal.schedule.times(first, count)
-            times += self._counter_start(signal, epoch, first)
-            true_ns = self._started(stream).true_times(times)
+            true_ns = self._true_ns(stream, first, count, epoch)
             high = signal.sync.levels(true_ns, signal.seed)
             rows |= high.astype(np.uint8) << np.uint8(signal.sync.line)
         return rows
+
+    def _true_ns(self, stream: str, first: int, count: int, epoch: int) -> Integers:
+        """True times of the rows [first, first + count) of an epoch, ns."""
+        signal = self._signals[stream]
+        times = signal.schedule.times(first, count)
+        times += self._counter_start(signal, epoch, first)
+        return self._started(stream).true_times(times)
 
     def expected_device_ns(self, stream: str, first: int, count: int) -> Integers:
         """Device times of the rows [first, first + count), ns; any epoch's."""
@@ -171,7 +178,7 @@ class SimulatedDriver:
     def _started(self, stream: str) -> SimulatedClock:
         if self._clock is None:
             raise ValueError(
-                f"stream `{stream}` has sync pulses; where they fall is known only "
+                f"stream `{stream}` has sync pulses or true times; they are known only "
                 "when the device has started"
             )
         return self._clock

@@ -1,99 +1,150 @@
-"""The simulated devices of one session, each of another kind of clock."""
+"""The devices of the sessions: the cells of the clock bench, as simulated devices."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from tests.clock.cells import BAD, CELLS, Cell
+from tests.clock.simulated_devices import GAP_LASTS, Path
+
 PULSES_SEED = 3
+
+TRUTH_RATE = 20.0
+"""Rows of truth a second, at most, of a device that has a line besides."""
+
+REFERENCE = "reference"
+
+GAP, SILENT, RESTART = 8.0, 24.0, 42.0
+"""When things go wrong, in seconds since the device started."""
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One kind of device, and what is asked of its times.
+class Device:
+    """One simulated device of a session.
 
     Attributes:
-        name: Name of the device and, with `_lines`, of its stream.
-        rate: Samples per second of its line.
-        limit: Largest error against the reference, s; None: only the bound must hold.
-        uses_line: Its times may rest on the pulses; else on the host's clock.
-        jitter: Mean of the random delay of its transfers, s.
-        block: Length of a transfer, s.
-        faults: What goes wrong with it.
-        bad_edges: Part of the pulses that it does not see, and that it sees alone.
+        name: Name of the device; the one called `reference` is what others are
+            compared with.
+        cell: What must be held, and the path of its samples.
 
     """
 
     name: str
-    rate: float
-    limit: float | None = None
-    uses_line: bool = True
-    jitter: float = 2e-4
-    block: float = 0.01
-    faults: list[dict[str, Any]] = field(default_factory=list)
-    bad_edges: float = 0.01
+    cell: Cell
 
     @property
-    def stream(self) -> str:
-        """Name of its stream."""
-        return f"{self.name}_lines"
+    def path(self) -> Path:
+        """How its samples come."""
+        return self.cell.path
 
-    def device(self, rng: np.random.Generator, seed: int) -> dict[str, Any]:
+    @property
+    def truth(self) -> str:
+        """Name of the stream with the true times."""
+        return f"{self.name}_truth"
+
+    @property
+    def line(self) -> str | None:
+        """Name of the stream with the pulses; None: it has none."""
+        return f"{self.name}_line" if self.cell.pulses else None
+
+    def settings(self, random: np.random.Generator, seed: int) -> dict[str, Any]:
         """Settings of the device: offset up to days, drift up to 100 ppm."""
+        path, is_locked = self.path, self.cell.pulses == "locked"
+        # The pulses come at whole seconds of CLOCK_MONOTONIC: they are locked to the
+        # samples of a device that has no drift.
+        is_steady = is_locked and self.name == REFERENCE
         clock = {
-            "offset": float(rng.uniform(-1e5, 3e5)),
-            "drift_ppm": float(rng.uniform(-100, 100)),
-            "jitter": self.jitter,
-        }
-        line = {
-            "signal": "digital",
-            "rate": self.rate,
-            "sync": {
-                "line": 0,
-                "seed": PULSES_SEED,
-                "missing": self.bad_edges,
-                "extra": self.bad_edges,
-            },
+            "offset": float(random.uniform(-1e5, 3e5)),
+            "drift_ppm": 0.0 if is_steady else float(random.uniform(-100, 100)),
+            "wander_ppm": 0.0 if is_steady else 0.5,
+            "wander_period": float(random.uniform(200, 400)),
+            "latency": path.least,
+            "jitter": path.excess,
+            "poll": path.poll,
+            "late": path.tail,
         }
         options = {
-            "seed": seed, "clock": clock, "block": self.block, "faults": self.faults,
-        }  # fmt: skip
-        return {
-            "driver": "simulated",
-            "options": options,
-            "streams": {self.stream: {"options": line}},
+            "seed": seed,
+            "clock": clock,
+            "block": path.packet / path.rate,
+            "faults": self._faults(seed),
         }
+        streams = {self.truth: {"options": self._truth()}}
+        if self.line is not None:
+            streams[self.line] = {"options": self._line(is_locked)}
+        return {"driver": "simulated", "options": options, "streams": streams}
+
+    def clock(self, wake: float) -> dict[str, Any]:
+        """Settings in `clocks:`.
+
+        A transfer is complete when the time of its last sample is over.
+
+        Args:
+            wake: Least time in which this computer wakes a process, s.
+
+        """
+        latency = 1 / self.path.rate + self.path.least + wake
+        sync = {"stream": self.line, "line": 0}
+        return {"latency": latency} | ({"sync": sync} if self.line else {})
+
+    def _truth(self) -> dict[str, Any]:
+        rate = min(self.path.rate, TRUTH_RATE) if self.line else self.path.rate
+        return {"signal": "true_time", "rate": rate}
+
+    def _line(self, is_locked: bool) -> dict[str, Any]:
+        bad = 0.0 if self.cell.trouble == "clean" else BAD
+        sync = {"line": 0, "seed": PULSES_SEED, "missing": bad, "extra": bad}
+        if is_locked:
+            sync["period"] = 1.0
+        return {"signal": "digital", "rate": self.path.rate, "sync": sync}
+
+    def _faults(self, seed: int) -> list[dict[str, Any]]:
+        """A gap, a silent loss (one packet or frame, 0.1 s or 5 s), a restart."""
+        if self.cell.trouble != "faults":
+            return []
+        packet = self.path.packet / self.path.rate
+        shortest = packet if packet > 5e-3 else 0.1
+        lasts = (shortest, 0.1, 5.0)[seed % 3]
+        return [
+            {"at": GAP, "lose": GAP_LASTS},
+            {"at": SILENT, "slip": lasts},
+            {"at": RESTART, "restart": True},
+        ]
 
 
-RESTART = [{"at": 14, "restart": True}]
-GAP = [{"at": 12, "lose": 5}]
-SLIP = [{"at": 20, "slip": 0.01}]
-
-CELLS = (
-    Cell("reference", 30_000, 33e-6, jitter=1e-4),
-    Cell("probe", 30_000, 33e-6),
-    Cell("probe_gap", 30_000, 33e-6, faults=GAP),
-    Cell("probe_restart", 30_000, 33e-6, faults=RESTART),
-    Cell("probe_slip", 30_000, 33e-6, faults=SLIP),
-    Cell("box", 1000, 5e-4, jitter=1e-3),
-    Cell("camera", 30, 1e-3, jitter=5e-4, block=1 / 30),
-    Cell("host_usb", 30_000, uses_line=False),
-    Cell("host_gap", 30_000, uses_line=False, faults=GAP),
-    Cell("host_slip", 30_000, uses_line=False, faults=SLIP),
-    Cell("host_serial", 1000, uses_line=False, jitter=3e-3),
-    Cell("host_wireless", 50, uses_line=False, jitter=12e-3, block=0.02),
-)
+def _cell(name: str, trouble: str) -> Cell:
+    """Find a cell of the bench's 10 minutes."""
+    short = (cell for cell in CELLS if cell.minutes <= 10)
+    return next(c for c in short if (c.name, c.trouble) == (name, trouble))
 
 
-def clocks(cells: Sequence[Cell]) -> dict[str, Any]:
-    """Settings of the section `clocks:`.
+def _devices(names: Mapping[str, str]) -> tuple[Device, ...]:
+    """One device for each trouble of the cells, by short name, and a reference."""
+    found = [Device(REFERENCE, _cell(names["probe"], "edges"))]
+    for short, name in names.items():
+        troubles = [c.trouble for c in CELLS if c.name == name and c.minutes <= 10]
+        found += [Device(f"{short}_{t}", _cell(name, t)) for t in troubles]
+    return tuple(found)
 
-    A transfer comes as soon as the time of its last sample is over, not at its begin.
-    """
-    devices: dict[str, Any] = {}
-    for cell in cells:
-        devices[cell.name] = {"latency": 1 / cell.rate}
-        if cell.uses_line:
-            devices[cell.name]["sync"] = {"stream": cell.stream, "line": 0}
-    return {"devices": devices}
+
+SESSIONS: Mapping[str, tuple[Device, ...]] = {
+    "random": _devices(
+        {
+            "probe": "30 kHz, random pulses",
+            "box": "1 kHz, random pulses",
+            "camera": "camera 30/s, random pulses",
+        }
+    ),
+    "locked": _devices(
+        {
+            "probe": "30 kHz, locked pulses",
+            "usb": "host stamps, USB",
+            "frames": "host stamps, camera",
+            "serial": "host stamps, serial",
+            "radio": "host stamps, wireless",
+        }
+    ),
+}
+"""Devices that are recorded together: one line carries one train of pulses."""

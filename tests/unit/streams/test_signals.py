@@ -21,6 +21,7 @@ from rigd.streams.signals import (
     Signal,
     Sine,
     SyncPulses,
+    TrueTime,
 )
 
 EXAMPLES: list[Signal] = [
@@ -32,6 +33,7 @@ EXAMPLES: list[Signal] = [
     Neural(channels=32, spike_rate=50.0, seed=5),
     Neural(channels=2, seed=5),
     Digital(lines=3, sync=SyncPulses(line=1)),
+    TrueTime(),
     Camera(height=3, width=9),
     Camera(height=3, width=8, color=True),
     Encoder(dtype="int32"),

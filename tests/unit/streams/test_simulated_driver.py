@@ -23,6 +23,7 @@ ALL_SIGNALS: dict[str, dict[str, Any]] = {
     "noise": {"signal": "noise"},
     "neural": {"signal": "neural", "channels": 8},
     "digital": {"signal": "digital", "sync": {}},
+    "true_time": {"signal": "true_time"},
     "camera": {"signal": "camera", "height": 4, "width": 8, "rate": 100},
     "encoder": {"signal": "encoder"},
     "events": {"signal": "events", "rate": 50},
@@ -286,10 +287,27 @@ def test_devices_see_the_sync_pulses_at_their_true_times(
     assert late_ns.max() <= 1e5 + 2
 
 
-def test_sync_pulses_can_not_be_told_before_the_start() -> None:
-    driver = simulated(None, ttl=ALL_SIGNALS["digital"])
-    with pytest.raises(ValueError, match="`ttl` has sync pulses"):
+@pytest.mark.parametrize("signal", ["digital", "true_time"])
+def test_what_hangs_on_true_time_can_not_be_told_before_the_start(signal: str) -> None:
+    driver = simulated(None, ttl=ALL_SIGNALS[signal])
+    with pytest.raises(ValueError, match="`ttl` has sync pulses or true times"):
         driver.expected_rows("ttl", 0, 10)
+
+
+def test_true_times_are_those_of_the_computer_when_rows_were_taken() -> None:
+    options = {
+        "clock": {"drift_ppm": 1000, "offset": 77},
+        "faults": [{"at": 1, "slip": 0.5}, {"at": 2, "restart": True}],
+    }
+    driver = simulated(options, truth={"signal": "true_time", "rate": 100})
+    driver.open()
+    before_ns = time.monotonic_ns()
+    driver.start()
+    slack_ns = time.monotonic_ns() - before_ns
+    for epoch, row, run_s in [(0, 0, 0.0), (0, 99, 0.99), (0, 100, 1.5), (1, 7, 2.07)]:
+        true_ns = int(driver.expected_rows("truth", row, 1, epoch=epoch)[0])
+        since_ns = true_ns - before_ns - round(run_s * 1e9 / 1.001)
+        assert -2 <= since_ns <= slack_ns + 2
 
 
 def test_streams_of_one_kind_differ_by_name_and_seed() -> None:
