@@ -111,8 +111,8 @@ class SimulatedDriver:
             return ()
         if self.paced_by_consumer:
             return self._take(self._largest_end(), time.monotonic_ns())
-        end = self._wait_for_transfer(self._clock, timeout)
-        return () if end is None else self._take(end, time.monotonic_ns())
+        end, now_ns = self._wait_for_transfer(self._clock, timeout)
+        return () if end is None else self._take(end, now_ns)
 
     def stop(self) -> Items:
         """Return what has been sampled since the last transfer."""
@@ -203,13 +203,22 @@ class SimulatedDriver:
     def _largest_end(self) -> int:
         return min(self._done + LARGEST_NS, self._phases[0].end)
 
-    def _wait_for_transfer(self, clock: SimulatedClock, timeout: float) -> int | None:
-        """Wait for the next transfer, or several that wait already: where they end."""
+    def _wait_for_transfer(
+        self, clock: SimulatedClock, timeout: float
+    ) -> tuple[int | None, int]:
+        """Wait for the next transfer, or several that wait already: where they end.
+
+        Returns:
+            Run time of the end, None if none has come; and when that was seen, true
+            time. What it takes to simulate the transfer is not in it.
+
+        """
         ends = self._transfer_ends()
         deadline = time.monotonic_ns() + round(timeout * 1e9)
         due = self._due_ns(clock, ends[0])
         time.sleep(max(0, min(due, deadline) - time.monotonic_ns()) / 1e9)
-        return self._latest_due(clock, ends, time.monotonic_ns())
+        now_ns = time.monotonic_ns()
+        return self._latest_due(clock, ends, now_ns), now_ns
 
     def _transfer_ends(self) -> list[int]:
         """Run times at which the next transfers end, as far as one read reaches."""

@@ -24,7 +24,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.clock_sessions")
     parser.add_argument("kinds", nargs="*", default=list(SESSIONS), help="default all")
     parser.add_argument("--sessions", type=int, default=5, help="of each; default 5")
-    parser.add_argument("--seconds", type=float, default=60.0, help="default 60 s each")
+    parser.add_argument("--seconds", type=float, default=50.0, help="default 50 s each")
     parser.add_argument("--seed", type=int, default=1, help="of the first one")
     parser.add_argument("--keep", type=Path, help="folder to keep the sessions in")
     asked = parser.parse_args()
