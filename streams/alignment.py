@@ -35,7 +35,7 @@ from rigd.streams.mode_choice import best_of
 from rigd.streams.reference_line import ReferenceLine, choose_reference_line, line_of
 from rigd.streams.session_clock import HOST, SessionClock, reference_clock
 
-ALGORITHM = "rigd-clocks-1"
+ALGORITHM = "rigd-clocks-2"
 """Name and version of the rules below; to be kept with what they made."""
 
 DRIFT_STEP = 10.0
@@ -326,11 +326,11 @@ def _loss(part: Part, before: Segment, after: Segment) -> SilentLoss:
     first = stretch.begin if stretch.earliest is None else stretch.earliest
     return SilentLoss(
         stretch.epoch,
-        stretch.begin if stretch.surely is None else stretch.surely,
+        stretch.begin,
         first,
         float(before.times(np.array([first - 1]))[0]),
         float(after.times(np.array([first]))[0]),
-        stretch.lost_uncertainty,
+        max(stretch.lost_uncertainty, (stretch.begin - first) / 1e9),
     )
 
 

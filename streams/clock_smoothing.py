@@ -7,7 +7,7 @@ clock whose speed changes; each step of them is one banded linear system.
 import numpy as np
 import numpy.typing as npt
 
-from rigd.streams.clock_map import Floats
+from rigd.streams.clock_map import Floats, Integers
 
 SKEW_WALK = 3e-8
 """How fast the speed of a crystal may wander, 1/sqrt(s): 0.03 ppm in a second, 1.8 ppm
@@ -16,8 +16,18 @@ in an hour. The best fixed value of those tried, for 10 min and for 2 h."""
 UNIT = 1e-6
 """Readings are in microseconds inside, near 1, so that no number is tiny."""
 
+MOST_BELOW = 1e-3
+"""A floor is looked for from this far below the readings on, s: from further away they
+would be too weak, beside the form, for the precision of a float."""
+
+NEGLIGIBLE = 1e-12
+"""A part of the largest number of a system that is added to all on its diagonal: with
+less a float can't tell it from one without a solution."""
+
 DIRECT_BLOCKS = 16
 """A system of so few blocks is solved as a whole."""
+
+NOWHERE: Integers = np.empty(0, np.int64)
 
 Blocks = npt.NDArray[np.float64]
 """Square blocks of a matrix, shape (blocks, 2, 2)."""
@@ -26,30 +36,45 @@ Blocks = npt.NDArray[np.float64]
 class Curvature:
     """The quadratic form `integral of f''^2` over irregular points.
 
-    Its matrix has five diagonals; it is kept as 2 x 2 blocks on and beside the
+    Where the curve begins anew it may step, but goes on with the speed that it had.
+
+    Its matrix has seven diagonals; it is kept as 2 x 2 blocks on and beside the
     diagonal, since those can be solved without a loop over the points.
     """
 
-    def __init__(self, x: Floats) -> None:
-        """Take at least three points x, strictly increasing."""
+    def __init__(self, x: Floats, begins: Integers = NOWHERE) -> None:
+        """Lay out the form.
+
+        Args:
+            x: At least three points, strictly increasing.
+            begins: Even indices of points at which the curve may step, ascending; from
+                each to the next, and before the first, there is an even number of them.
+
+        """
         self.points = len(x)
         step = np.diff(x)
         wide = step[:-1] + step[1:]
-        row = np.stack(
-            [2 / (step[:-1] * wide), -2 / (step[:-1] * step[1:]), 2 / (step[1:] * wide)]
-        ) * np.sqrt(wide / 2)
+        row = np.zeros((4, self.points - 2))
+        row[:3] = (
+            2 / (step[:-1] * wide),
+            -2 / (step[:-1] * step[1:]),
+            2 / (step[1:] * wide),
+        )
+        row *= np.sqrt(wide / 2)
+        _step_freely(row, step, begins)
         self._row = row
         self._blocks = _blocks_of(row, self.points)
+        self.largest = float(np.max(self._blocks[0]))
 
     def times(self, f: Floats) -> Floats:
         """Multiply the matrix with f."""
-        a, b, c = self._row
-        bend = a * f[:-2] + b * f[1:-1] + c * f[2:]
-        product = np.zeros(self.points)
-        product[:-2] += a * bend
-        product[1:-1] += b * bend
-        product[2:] += c * bend
-        return product
+        rows = self.points - 2
+        reach = np.concatenate([f, [0.0]])
+        bend = sum(c * reach[k : k + rows] for k, c in enumerate(self._row))
+        product = np.zeros(self.points + 1)
+        for k, coefficient in enumerate(self._row):
+            product[k : k + rows] += coefficient * bend
+        return product[:-1]
 
     def solve(self, strength: float, diagonal: Floats, right: Floats) -> Floats:
         """Solve (strength * matrix + diagonal) f = right."""
@@ -61,25 +86,33 @@ class Curvature:
         return solve_blocks(on, beside, columns).reshape(-1)[: self.points]
 
 
+def _step_freely(row: Floats, step: Floats, begins: Integers) -> None:
+    """Compare only the speeds before and after the points at which the curve begins."""
+    for begin in begins.tolist():
+        before, after = step[begin - 2], step[begin]
+        apart = np.sqrt(step[begin - 1] + (before + after) / 2)
+        speeds = 1 / before, -1 / before, -1 / after, 1 / after
+        row[:, begin - 2] = np.array(speeds) / apart
+        row[:, begin - 1] = 0.0
+
+
 def _blocks_of(row: Floats, points: int) -> tuple[Blocks, Blocks]:
     """Blocks on and right of the diagonal of the sum of all outer products of rows."""
     count = (points + 1) // 2
-    main, first, second = np.zeros((3, 2 * count + 2))
-    a, b, c = row
+    diagonals = np.zeros((4, 2 * count + 2))
     here = np.arange(points - 2)
-    main[here] += a * a
-    main[here + 1] += b * b
-    main[here + 2] += c * c
-    first[here] += a * b
-    first[here + 1] += b * c
-    second[here] += a * c
+    for first in range(4):
+        for second in range(first, 4):
+            diagonals[second - first][here + first] += row[first] * row[second]
+    main, next_, second_next, third_next = diagonals
     on = np.zeros((count, 2, 2))
     on[:, 0, 0], on[:, 1, 1] = main[0 : 2 * count : 2], main[1 : 2 * count : 2]
-    on[:, 0, 1] = on[:, 1, 0] = first[0 : 2 * count : 2]
+    on[:, 0, 1] = on[:, 1, 0] = next_[0 : 2 * count : 2]
     beside = np.zeros((count - 1, 2, 2))
-    beside[:, 0, 0] = second[0 : 2 * count - 2 : 2]
-    beside[:, 1, 0] = first[1 : 2 * count - 2 : 2]
-    beside[:, 1, 1] = second[1 : 2 * count - 2 : 2]
+    beside[:, 0, 0] = second_next[0 : 2 * count - 2 : 2]
+    beside[:, 0, 1] = third_next[0 : 2 * count - 2 : 2]
+    beside[:, 1, 0] = next_[1 : 2 * count - 2 : 2]
+    beside[:, 1, 1] = second_next[1 : 2 * count - 2 : 2]
     return on, beside
 
 
@@ -172,7 +205,13 @@ def smoothed(x: Floats, r: Floats, sd: Floats | float, walk: float) -> Floats:
     return found * UNIT
 
 
-def floor_under(x: Floats, r: Floats, mean_excess: float, walk: float) -> Floats:
+def floor_under(
+    x: Floats,
+    r: Floats,
+    mean_excess: float,
+    walk: float,
+    begins: Integers = NOWHERE,
+) -> Floats:
     """Find the most probable floor f under readings that are late, never early.
 
     The lateness is exponential: maximise `sum f / mean_excess - integral f''^2 / (2
@@ -183,17 +222,22 @@ def floor_under(x: Floats, r: Floats, mean_excess: float, walk: float) -> Floats
         r: Readings, s.
         mean_excess: Mean lateness, s.
         walk: How fast the speed may wander, 1/sqrt(s).
+        begins: Where the floor may step, as of a `Curvature`.
 
     """
     y, mean = r / UNIT, mean_excess / UNIT
     strength = (UNIT / walk) ** 2
-    curvature = Curvature(x)
-    f = np.full(len(x), float(y.min()) - 5 * mean)
+    curvature = Curvature(x, begins)
+    ridge = NEGLIGIBLE * strength * curvature.largest
+    starts = np.concatenate([[0], begins])
+    lengths = np.diff(np.append(starts, len(x)))
+    below = min(5 * mean, MOST_BELOW / UNIT)
+    f = np.repeat(np.minimum.reduceat(y, starts) - below, lengths)
     barrier = 1.0
     for _ in range(40):
         room = y - f
         gradient = -1 / mean + strength * curvature.times(f) + barrier / room
-        step = -curvature.solve(strength, barrier / room**2, gradient)
+        step = -curvature.solve(strength, barrier / room**2 + ridge, gradient)
         upward = step > 0
         most = 0.95 * np.min(room[upward] / step[upward], initial=np.inf)
         length = min(1.0, float(most))

@@ -11,7 +11,7 @@ from rigd.streams.host_clock import (
     HostClock,
     borrow_skew,
     can_tell_speed,
-    fit_host_clock,
+    fit_host_clocks,
 )
 from rigd.streams.rate_trust import ASSUMED_DRIFT, Trust, theil_sen_slope, trust_in
 from rigd.streams.stretches import Stretch, find_stretches
@@ -125,22 +125,10 @@ def _usable(anchors: Anchors, start_ns: int) -> tuple[Anchors, list[str]]:
 def _clocks(
     stretches: list[Stretch],
 ) -> tuple[list[tuple[HostClock, bool]], list[str]]:
-    """Fit each stretch; those that can't tell their speed borrow the longest one's."""
-    measured = {
-        number: fit_host_clock(stretch)
-        for number, stretch in enumerate(stretches)
-        if can_tell_speed(stretch)
-    }
-    if not measured:
+    """Fit the stretches together, as far as one crystal can have made them."""
+    if not can_tell_speed(stretches):
         return _short_clocks(stretches)
-    longest = max(measured, key=lambda number: float(stretches[number].x[-1]))
-    lender = measured[longest]
-    skew_error = 2 * lender.wander / float(stretches[longest].x[-1]) + 1e-6
-    found = [
-        measured.get(number) or borrow_skew(stretch, lender.skew, skew_error)
-        for number, stretch in enumerate(stretches)
-    ]
-    return [(clock, False) for clock in found], []
+    return [(clock, False) for clock in fit_host_clocks(stretches)], []
 
 
 def _short_clocks(

@@ -3,8 +3,12 @@
 Each stamp is late by the least time of the path and a random rest. Under one least
 delayed stamp a second lies the most probable floor (`clock_smoothing`). What stays
 unseen is the least time of the path, a constant.
+
+All stretches of a device are fitted together: from one to the next its count says
+nothing, but it is the same crystal, which goes on at the speed that it had.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,8 +22,21 @@ LEAST_SECONDS = 30.0
 LEAST_STAMPS = 200
 """A stretch that is shorter, or has fewer stamps, can't tell the device's speed."""
 
+OVERLAP = 0.25
+"""Stretches that overlap, by their host stamps, are taken to be so far apart, s."""
+
+LEAST_APART = 0.2
+"""Of least delayed stamps that are closer than this part of a window the more
+delayed one is left out."""
+
+ASSUMED_SKEW = 1e-6
+"""Error of the speed that a stretch borrows from longer ones of the same device."""
+
 LEAST_MINIMA = 8
 """With fewer windows than this no floor is fitted."""
+
+LEAST_SHARED = 0.1
+"""Latenesses whose correlation is less than this are witnesses of their own."""
 
 LEAST_EXCESS = 2e-6
 """Mean lateness of the least delayed stamps is taken as at least this, s."""
@@ -63,42 +80,129 @@ class HostClock:
         return interpolated(np.asarray(x, np.float64), self.x, self.host)
 
 
-def can_tell_speed(part: Stretch) -> bool:
-    """Say whether a stretch has stamps enough to measure the device's speed."""
-    return len(part) >= LEAST_STAMPS and float(part.x[-1]) >= LEAST_SECONDS
+def can_tell_speed(parts: Sequence[Stretch]) -> bool:
+    """Say whether stretches have stamps enough to measure the device's speed."""
+    seconds = sum(float(part.x[-1]) for part in parts)
+    return sum(map(len, parts)) >= LEAST_STAMPS and seconds >= LEAST_SECONDS
 
 
-def fit_host_clock(part: Stretch) -> HostClock:
-    """Fit the floor of a stretch that `can_tell_speed`."""
-    x, delay = part.x, part.host - part.x
-    intercept, skew = supporting_line(x, delay)
-    rest = delay - intercept - skew * x
-    low = window_minima(x, rest, window_width(x))
-    low = low[np.concatenate([[True], np.diff(x[low]) > 1e-3])]
-    at, rest_at = x[low], rest[low]
-    floor, excess = _floor(at, rest_at)
-    late = rest - np.interp(x, at, floor)
+def fit_host_clocks(parts: Sequence[Stretch]) -> list[HostClock]:
+    """Fit the floor of the stretches of one crystal that `can_tell_speed`."""
+    longest = max(parts, key=lambda part: float(part.x[-1]))
+    _, skew = supporting_line(longest.x, longest.host - longest.x)
+    lows = [_lows(part, skew) for part in parts]
+    at, rest, begins = _joined(parts, lows)
+    floor, excess = _floor(at, rest, begins)
+    pieces = np.split(floor, np.cumsum([len(low.index) for low in lows])[:-1])
+    return [
+        _clock(part, low, piece, excess)
+        for part, low, piece in zip(parts, lows, pieces, strict=True)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Lows:
+    """The least delayed stamps of a stretch, an even number of them, or none.
+
+    Attributes:
+        skew: What has been taken off, host seconds per device second minus 1.
+        delay: Delay of all stamps, the skew taken off, s.
+        index: Index of the least delayed ones.
+
+    """
+
+    skew: float
+    delay: Floats
+    index: Integers
+
+
+def _lows(part: Stretch, skew: float) -> _Lows:
+    delay = part.host - part.x - skew * part.x
+    width = window_width(part.x)
+    low = window_minima(part.x, delay, width)
+    low = _apart(part.x, delay, low, LEAST_APART * width)
+    if len(low) % 2:
+        low = np.delete(low, int(np.argmax(delay[low])))
+    return _Lows(skew, delay, low)
+
+
+def _apart(x: Floats, delay: Floats, low: Integers, least: float) -> Integers:
+    """Leave out the more delayed one of two that are closer than `least`, s."""
+    close = np.diff(x[low]) < least
+    later = delay[low[1:]] >= delay[low[:-1]]
+    drop = np.zeros(len(low), bool)
+    drop[1:] |= close & later
+    drop[:-1] |= close & ~later
+    return low[~drop]
+
+
+def _joined(
+    parts: Sequence[Stretch], lows: Sequence[_Lows]
+) -> tuple[Floats, Floats, Integers]:
+    """Times and delays of all low stamps, and where stretches begin among them."""
+    at: list[Floats] = []
+    for part, low in zip(parts, lows, strict=True):
+        since = (part.host_origin - parts[0].host_origin) / 1e9
+        x = part.x[low.index] + since
+        last = next((float(a[-1]) for a in reversed(at) if len(a)), -np.inf)
+        at.append(x + max(0.0, last + OVERLAP - x[0]) if len(x) else x)
+    begins = np.cumsum([len(low.index) for low in lows])
+    begins = np.unique(begins[(begins > 0) & (begins < begins[-1])])
+    rest = np.concatenate([low.delay[low.index] for low in lows])
+    return np.concatenate(at), rest, begins
+
+
+def _clock(part: Stretch, low: _Lows, floor: Floats, excess: float) -> HostClock:
+    """Make the clock of one stretch of its piece of the floor."""
+    x, at = part.x, part.x[low.index]
+    if len(at) < 2:
+        return borrow_skew(part, low.skew, ASSUMED_SKEW)
+    late = low.delay - np.interp(x, at, floor)
     wander = widest_gap(x, late, 3 * float(np.sqrt(excess / SKEW_WALK))) + excess
     unseen = widest_gap(x, late, np.inf) / 2
-    host = at + intercept + skew * at + floor - unseen
-    if len(at) < 2 or np.any(np.diff(host) <= 0):
+    host = at + low.skew * at + floor - unseen
+    if np.any(np.diff(host) <= 0):
+        delay = part.host - part.x
         return borrow_skew(part, 0.0, float(np.ptp(delay)) / float(part.x[-1]))
-    return HostClock(at, host, wander, skew, True, low)
+    skew = float((host[-1] - host[0]) / (at[-1] - at[0])) - 1
+    return HostClock(at, host, wander, skew, True, low.index)
 
 
-def _floor(at: Floats, rest: Floats) -> tuple[Floats, float]:
-    """Floor under the minima, and their mean lateness above it."""
-    excess = max(LEAST_EXCESS, float(np.median(rest - rest.min())) / np.log(2))
-    floor = np.full(len(at), float(rest.min()))
+def _floor(at: Floats, rest: Floats, begins: Integers) -> tuple[Floats, float]:
+    """Floor under the low stamps, and their mean lateness above it."""
+    starts = np.concatenate([[0], begins])
+    lengths = np.diff(np.append(starts, len(at)))
+    floor = np.repeat(np.minimum.reduceat(rest, starts), lengths)
+    excess = max(LEAST_EXCESS, float(np.median(rest - floor)) / np.log(2))
     if len(at) < LEAST_MINIMA:
         return floor, excess
     for _ in range(4):
-        floor = floor_under(at, rest, excess, SKEW_WALK)
+        floor = floor_under(at, rest, excess, SKEW_WALK, begins)
         before = excess
         excess = max(LEAST_EXCESS, float(np.median(rest - floor)) / np.log(2))
         if abs(excess / before - 1) < 0.05:
             break
-    return floor, excess
+    together = correlation_length(rest - floor)
+    stiff = SKEW_WALK / float(np.sqrt(together))
+    return floor_under(at, rest, excess, stiff, begins), excess
+
+
+def correlation_length(late: Floats) -> float:
+    """Count the readings in a row whose latenesses tell no more than one does.
+
+    Where a device is in step with the host's asking, all are late by the same for long:
+    they are one witness, not many, that the floor is high there.
+    """
+    rest = np.minimum(late, 3 * float(np.median(late)))
+    rest = rest - np.mean(rest)
+    power = np.abs(np.fft.rfft(rest, 2 * len(rest))) ** 2
+    shared = np.fft.irfft(power)[: len(rest) // 4]
+    if len(shared) < 2 or shared[0] <= 0:
+        return 1.0
+    shared = shared / shared[0]
+    ends = np.flatnonzero(shared < LEAST_SHARED)
+    stop = int(ends[0]) if len(ends) else len(shared)
+    return float(1 + 2 * np.sum(shared[1:stop]))
 
 
 def borrow_skew(part: Stretch, skew: float, skew_error: float) -> HostClock:

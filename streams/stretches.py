@@ -8,6 +8,7 @@ on the least delayed stamps are later for good.
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from rigd.streams.clock_evidence import Anchors
@@ -40,6 +41,9 @@ SURE = 0.1
 DOUBT = 0.001
 """Anchors after a loss may be late ones from before it, unless this is less likely."""
 
+USUAL_SPAN = 300.0
+"""Before a loss it is looked for so long, s, how many late anchors come in a row."""
+
 MOSTLY = 0.5
 """Part of the anchors that come together with the one before where a host reads them
 in batches."""
@@ -62,7 +66,6 @@ class Stretch:
         lost: Time that is missing before it, s; 0 unless it begins with a silent loss.
         lost_uncertainty: How far `lost` may be off, s.
         earliest: Smallest point of the axis that can be the first one, ns.
-        surely: First point of the axis that surely belongs to it, ns.
 
     """
 
@@ -75,14 +78,13 @@ class Stretch:
     lost: float = 0.0
     lost_uncertainty: float = 0.0
     earliest: int | None = None
-    surely: int | None = None
 
     def __len__(self) -> int:
         return len(self.x)
 
     @property
     def begin(self) -> int:
-        """First point of the axis that has an anchor, ns."""
+        """First point of the axis that surely belongs to it, and has an anchor, ns."""
         return self.origin
 
 
@@ -243,21 +245,20 @@ def _before(part: Stretch, loss: Loss) -> Stretch:
 
 
 def _after(part: Stretch, loss: Loss) -> Stretch:
-    """The rest of a stretch, counted from its own first anchor."""
-    before, first = loss.first - 1, loss.first
-    ahead_ns = round(float(part.x[first]) * 1e9)
-    later_ns = round(float(part.host[first]) * 1e9)
+    """The rest of a stretch, counted from its own first sure anchor."""
+    before, sure = loss.first - 1, loss.surely
+    ahead_ns = round(float(part.x[sure]) * 1e9)
+    later_ns = round(float(part.host[sure]) * 1e9)
     return Stretch(
         part.epoch,
         part.origin + ahead_ns,
         part.host_origin + later_ns,
-        part.x[first:] - ahead_ns / 1e9,
-        part.host[first:] - later_ns / 1e9,
+        part.x[sure:] - ahead_ns / 1e9,
+        part.host[sure:] - later_ns / 1e9,
         "silent loss",
         loss.seconds,
         loss.uncertainty,
         part.origin + round(float(part.x[before]) * 1e9) + 1,
-        part.origin + round(float(part.x[loss.surely]) * 1e9),
     )
 
 
@@ -284,15 +285,21 @@ def silent_loss(x: Floats, delay: Floats, smallest: float) -> Loss | None:
     j = int(np.flatnonzero(clear > 0.7 * clear.max())[0])
     begin, end = at[max(0, j - 1)] - width, at[min(len(at) - 1, j + 2)] + width
     near = np.flatnonzero((x >= begin) & (x <= end))
-    late = delay[near] - slope * x[near] - before[j]
-    last, doubtful = _last_before(late, float(step[j]), float(noise[j]))
+    late = delay - slope * x - before[j]
+    limit = float(step[j]) - max(3 * float(noise[j]), SURE * float(step[j]))
+    earlier = np.searchsorted(x, begin - USUAL_SPAN)
+    longest = longest_run(late[earlier : near[0]] >= limit)
+    last, doubtful = _last_before(late[near], limit, float(step[j]), float(noise[j]))
+    doubtful = max(doubtful, longest)
     first = int(near[0]) + last + 1
     if first == 0 or first + doubtful >= len(x):
         return None
     return Loss(first, first + doubtful, float(step[j]), 3 * float(noise[j]))
 
 
-def _last_before(late: Floats, step: float, noise: float) -> tuple[int, int]:
+def _last_before(
+    late: Floats, limit: float, step: float, noise: float
+) -> tuple[int, int]:
     """Find the last anchor that is surely from before a step, and how many may be.
 
     After the step none is less late than the step: one that is comes from before it.
@@ -301,6 +308,7 @@ def _last_before(late: Floats, step: float, noise: float) -> tuple[int, int]:
 
     Args:
         late: Delay of the anchors around the step above the floor before it, s.
+        limit: An anchor that is less late is surely from before, s.
         step: Height of the step, s.
         noise: Standard deviation of least delays, s.
 
@@ -308,7 +316,6 @@ def _last_before(late: Floats, step: float, noise: float) -> tuple[int, int]:
         Index of the last sure one, -1 for none; number of doubtful ones after it.
 
     """
-    limit = step - max(3 * noise, SURE * step)
     sure = late < limit
     if not sure.any():
         return -1, 0
@@ -318,6 +325,12 @@ def _last_before(late: Floats, step: float, noise: float) -> tuple[int, int]:
     usual = noise + 8 * float(np.median(late[sure]))
     is_usual = late[last + 1 :] < step + usual
     return last, max(likely, int(np.argmax(is_usual)) if is_usual.any() else 0)
+
+
+def longest_run(late: npt.NDArray[np.bool_]) -> int:
+    """Most late anchors in a row: one that waits keeps back all that follow it."""
+    ends = np.flatnonzero(np.diff(np.concatenate([[False], late, [False]])))
+    return int(np.max(ends[1::2] - ends[0::2], initial=0))
 
 
 def _common_slope(at: Floats, floor: Floats) -> float:

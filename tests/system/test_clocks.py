@@ -10,8 +10,8 @@ import pytest
 
 from rigd.config.paths import SessionPaths
 from rigd.daemon.manifest import Manifest
-from tests.clock_sessions.cells import CELLS
-from tests.clock_sessions.session import record
+from tests.clock_sessions.cells import SESSIONS
+from tests.clock_sessions.session import judge, record
 from tests.support.laboratory import Laboratory
 
 
@@ -83,13 +83,12 @@ def check_what_stands(paths: SessionPaths) -> None:
 @pytest.mark.timeout(200)
 def test_times_of_devices_that_share_pulses_fit_the_truth(tmp_path: Path) -> None:
     """A short session of three devices; `make clock-sessions` has more of all."""
-    names = ("reference", "probe_gap", "box")
-    cells = [cell for cell in CELLS if cell.name in names]
-    results = record(tmp_path, 5, 24.0, cells)
-    assert [result.edges > 10 for result in results] == [True] * 3
+    names = ("reference", "probe_edges", "box_edges")
+    devices = [device for device in SESSIONS["random"] if device.name in names]
+    results = judge(record(tmp_path, 5, 20.0, devices), devices)
+    assert [result.rows > 100 for result in results] == [True] * 3
     for result in results:
         assert result.within >= 0.997, result
-        assert result.cell.limit is not None
         if result.mode == "sync_line":
-            assert result.error < result.cell.limit, result
+            assert result.error < result.device.cell.always_below, result
     assert [result.mode for result in results].count("sync_line") == 2

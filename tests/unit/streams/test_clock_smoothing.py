@@ -54,6 +54,31 @@ def test_the_floor_lies_under_all_readings_and_near_the_least() -> None:
     assert np.max(np.abs(found - truth)) < 3e-5
 
 
+@pytest.mark.parametrize("pieces", [2, 3])
+def test_a_speed_goes_on_where_the_curve_begins_anew(pieces: int) -> None:
+    x = np.arange(0, 10.0 * pieces)
+    begins = np.arange(10, len(x), 10)
+    curvature = Curvature(x, begins)
+    line = 3e-5 * x + np.repeat(np.arange(pieces) * 0.5, 10)
+    np.testing.assert_allclose(curvature.times(line), 0, atol=1e-9)
+    bent = np.where(x < 10, 0, x)
+    # The speed rises by 1 between two points that are 2 s apart.
+    assert bent @ curvature.times(bent) == pytest.approx(0.5)
+
+
+def test_a_short_piece_of_a_floor_has_the_speed_of_the_long_one() -> None:
+    rng = np.random.default_rng(3)
+    x = np.concatenate([np.arange(0, 300.0), np.arange(303.0, 313.0)])
+    step = np.where(x < 301, 0.0, 4.0)
+    truth = 2e-5 * x + step
+    readings = truth + rng.exponential(1e-4, len(x))
+    readings[-8:] += 3e-4
+    found = floor_under(x, readings, 1e-4, 3e-8, np.array([300]))
+    assert np.all(found <= readings)
+    assert np.ptp((found - truth)[300:]) < 2e-5
+    assert np.ptp((readings - truth)[300:]) > 2e-4
+
+
 @pytest.mark.parametrize("points", [0, 1, 2])
 def test_too_few_readings_stay_as_they_are(points: int) -> None:
     r = np.arange(points, dtype=float)
