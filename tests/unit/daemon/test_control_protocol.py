@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rigd.daemon.control_protocol import (
+    ArmRequest,
+    DisarmRequest,
     ErrorCode,
     MarkRequest,
     Request,
@@ -116,6 +118,8 @@ def test_all_keys_of_requests_are_documented() -> None:
         "start": StartRequest,
         "stop": StopRequest,
         "mark": MarkRequest,
+        "disarm": DisarmRequest,
+        "arm": ArmRequest,
     }
     assert documented == {
         name: set(model.model_fields) - OF_ALL for name, model in models.items()
