@@ -297,8 +297,14 @@ def _write(
 
 
 def _check(part: Path) -> None:
-    """Raise if a link does not lead home or the file is not valid NWB."""
+    """Raise if a link does not lead home or the file is not valid NWB.
+
+    It is held against the schema of the pynwb that has just written it. The file holds
+    a copy, and reading that takes as long as all the rest.
+    """
     faults = [str(fault) for fault in audit(part)]
-    faults = faults or [str(fault) for fault in pynwb.validate(path=part)]
+    faults = faults or [
+        str(fault) for fault in pynwb.validate(path=part, use_cached_namespaces=False)
+    ]
     if faults:
         raise SessionFileError("the session file would be wrong: " + "; ".join(faults))
