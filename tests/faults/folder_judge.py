@@ -15,7 +15,7 @@ from typing import Any
 import h5py
 import numpy as np
 import numpy.typing as npt
-from pynwb import NWBHDF5IO
+from pynwb import NWBHDF5IO, NWBFile
 
 from rigd.config.paths import SessionPaths
 from rigd.daemon.finalizer import FinalizeError
@@ -30,6 +30,9 @@ from tests.support.recorded_folder import true_times
 
 TIME_TOLERANCE = 0.002
 """Seconds by which times may differ from the true ones: the hosts' delay is 0.1 ms."""
+
+UNREADABLE = (OSError, RuntimeError, KeyError, ValueError, TypeError)
+"""What h5py and pynwb raise when a file is damaged."""
 
 DOUBTS = (
     "are not what was recorded",
@@ -75,14 +78,18 @@ def judge(folder: Path, promised: dict[str, int]) -> Outcome:
     if any(problem.file == "manifest.json" for problem in problems):
         return Outcome(refused="the manifest can't be read, verify says")
     manifest = Manifest.load(paths.manifest)
+    given_out = {
+        name: stream
+        for name, stream in manifest.streams.items()
+        if name in promised and stream.rows is not None
+    }
     wrong: list[str] = []
     reported = rows = 0
-    for name, stream in manifest.streams.items():
-        if name not in promised or stream.rows is None:
-            continue
-        fault = fault_of(paths, name, stream, promised[name])
+    faults = faults_of(paths, given_out, promised)
+    for name, stream in given_out.items():
+        fault = faults[name]
         if not fault:
-            rows += stream.rows
+            rows += stream.rows or 0
         elif is_reported(name, stream, problems):
             reported += 1
         else:
@@ -104,33 +111,52 @@ def is_reported(name: str, stream: StreamManifest, problems: list[Problem]) -> b
     return any(doubt in text for text in said for doubt in DOUBTS)
 
 
-def fault_of(
-    paths: SessionPaths, name: str, stream: StreamManifest, promised: int
-) -> str:
+def faults_of(
+    paths: SessionPaths, streams: dict[str, StreamManifest], promised: dict[str, int]
+) -> dict[str, str]:
+    """Say what of each stream is not as it was sent; empty: nothing.
+
+    The session file is read once, as its users do.
+    """
+    try:
+        with h5py.File(paths.session_file) as file, NWBHDF5IO(file=file) as io:
+            session = io.read()
+            return {
+                name: fault_of(session, name, stream, promised[name])
+                for name, stream in streams.items()
+            }
+    except UNREADABLE as error:
+        return dict.fromkeys(streams, unreadable(error))
+
+
+def fault_of(session: NWBFile, name: str, stream: StreamManifest, promised: int) -> str:
     """Say what of a stream is not as it was sent; empty: nothing."""
     assert stream.rows is not None
     if stream.rows < promised and stream.verdict is Verdict.COMPLETE:
         return f"{stream.rows} of {promised} rows, said to be complete"
     try:
-        return "; ".join(differences(paths, name, stream.rows))
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
-        return f"unreadable: {type(error).__name__}: {error}"
+        return "; ".join(differences(session, name, stream.rows))
+    except UNREADABLE as error:
+        return unreadable(error)
 
 
-def differences(paths: SessionPaths, name: str, rows: int) -> Iterator[str]:
+def unreadable(error: Exception) -> str:
+    """Say that something can't be read."""
+    return f"unreadable: {type(error).__name__}: {error}"
+
+
+def differences(session: NWBFile, name: str, rows: int) -> Iterator[str]:
     """Compare what pynwb gives for a stream with what was sent."""
     sent = sample_rows(FORMATS[name], rows)
-    with h5py.File(paths.session_file) as file, NWBHDF5IO(file=file) as io:
-        session = io.read()
-        if name in session.acquisition:
-            series = session.acquisition[name]
-            given, times = {"": series.data[:]}, series.timestamps[:]
-            yield from wrong_scale(name, series)
-        else:
-            table = session.events[name]
-            columns = FORMATS[name].dtype.names or ()
-            given = {column: table[column].data[:] for column in columns}
-            times = table["timestamp"].data[:]
+    if name in session.acquisition:
+        series = session.acquisition[name]
+        given, times = {"": series.data[:]}, series.timestamps[:]
+        yield from wrong_scale(name, series)
+    else:
+        table = session.events[name]
+        columns = FORMATS[name].dtype.names or ()
+        given = {column: table[column].data[:] for column in columns}
+        times = table["timestamp"].data[:]
     for column, values in given.items():
         wanted = sent[column] if column else sent
         if not equal(values, wanted):
