@@ -52,6 +52,7 @@ BENCHES: Mapping[str, Bench] = {
     "writers": lambda share, seed: kill_bench.bench(kills=count(300, share), seed=seed),
     "session-writers": partial(session_kills, "writer"),
     "sources": partial(session_kills, "source"),
+    "finalizers": partial(session_kills, "finalizer"),
     "daemons": partial(session_kills, "daemon"),
     "everything": partial(session_kills, "everything"),
     "power-cuts": power_cuts,

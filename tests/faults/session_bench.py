@@ -1,8 +1,8 @@
 """Kills one process of a whole session, or all of them, and judges what is left.
 
 A source or a writer is killed while the session runs, which goes on to its end. The
-daemon, or everything at once, is killed in any state; then the folder is recovered,
-twice.
+finalizer is killed after it; the daemon, or everything at once, in any state; then the
+folder is recovered, twice.
 """
 
 import json
@@ -26,9 +26,13 @@ from tests.faults.report import Row
 from tests.support.account import account
 from tests.support.laboratory import Laboratory, Run, temporary_laboratory
 
-Target = Literal["source", "writer", "daemon", "everything"]
+Target = Literal["source", "writer", "finalizer", "daemon", "everything"]
 
 MODULES = {"source": "rigd.streams.source", "writer": "rigd.streams.writer"}
+FINALIZER = "rigd.daemon.finalizer"
+
+NOT_FINALIZED = "the data stand, but could not be finalized: SIGKILL\ntry again: "
+"""What the daemon says when its finalizer was killed."""
 
 LEAVE_LIMIT = 30.0
 """Seconds that sources and writers have to end when the daemon is gone."""
@@ -115,7 +119,7 @@ class Session:
 
 
 def kill_in_session(
-    laboratory: Laboratory, target: Literal["source", "writer"], seed: int
+    laboratory: Laboratory, target: Literal["source", "writer"], seed: int, row: Row
 ) -> Session:
     """Kill a source or writer, let it come back, and end the session in good order."""
     chance = random.Random(seed)
@@ -126,10 +130,11 @@ def kill_in_session(
     }[target]
     run = laboratory.record(DEVICES)
     run.wait_for(event="state", state="recording")
-    kills = chance.randint(1, 2)
+    kills = chance.randint(1, 4)
     for _ in range(kills):
         time.sleep(chance.uniform(0.0, 2.0))
         run.child(MODULES[target], killed).kill()
+        row.count("kills")
         run.wait_for(event="notice", text=back)
     time.sleep(chance.uniform(0.5, 1.5))
     run.signal(signal.SIGINT)
@@ -147,11 +152,26 @@ def kill_daemon(
     run = laboratory.record(DEVICES, "--duration", f"{chance.uniform(1, 4):.2f} s")
     run.wait_for(event="state", state=state)
     time.sleep(chance.uniform(0.0, MOMENTS[state]))
+    row.count("kills", run.popen.poll() is None)
     kill(run, alone=target == "daemon")
     run.finish()
     last = [e["state"] for e in run.events() if e["event"] == "state"][-1]
     row.count(f"while {last}")
     return Session(seed, laboratory, run)
+
+
+def kill_finalizer(laboratory: Laboratory, seed: int, row: Row) -> Session:
+    """Kill the finalizer some time after its start."""
+    chance = random.Random(seed)
+    run = laboratory.record(DEVICES, "--duration", "1 s")
+    run.wait_for(event="state", state="finalizing")
+    session = Session(seed, laboratory, run)
+    time.sleep(chance.uniform(0.0, MOMENTS["finalizing"]))
+    with suppress(psutil.NoSuchProcess):  # all may have come to its end
+        for process in run.children(FINALIZER, str(session.paths.folder)):
+            process.kill()
+            row.count("kills")
+    return session
 
 
 def kill(run: Run, *, alone: bool) -> None:
@@ -177,6 +197,19 @@ def judge_survivor(session: Session) -> Iterator[str]:
     if verdict != ("degraded" if is_source else "complete"):
         yield f"verdict {verdict}"
     yield from (f"verify: {problem}" for problem in verify(session.paths.folder))
+
+
+def judge_unfinished(session: Session, row: Row) -> Iterator[str]:
+    """Say what is wrong when the finalizer was killed: its daemon lives and tells."""
+    code, errors = session.run.finish()
+    is_done = session.run.events()[-1]["event"] == "summary"
+    row.count("after the manifest was there", is_done)
+    if not is_done and (code, NOT_FINALIZED in errors) != (1, True):
+        yield f"exit code {code}: {errors}"
+    yield from judge_folder(session, row)
+    verdict = Manifest.load(session.paths.manifest).verdict
+    if verdict != "complete":
+        yield f"verdict {verdict}"
 
 
 def judge_folder(session: Session, row: Row) -> Iterator[str]:
@@ -295,17 +328,21 @@ def judge_once(target: Target, seed: int, row: Row) -> list[str]:
     """Run one session with its kill; return what is wrong."""
     with temporary_laboratory() as laboratory:
         if target == "source" or target == "writer":
-            return list(judge_survivor(kill_in_session(laboratory, target, seed)))
+            session = kill_in_session(laboratory, target, seed, row)
+            return list(judge_survivor(session))
+        if target == "finalizer":
+            return list(judge_unfinished(kill_finalizer(laboratory, seed, row), row))
         session = kill_daemon(laboratory, target, seed, row)
         return list(judge_folder(session, row))
 
 
 def bench(target: Target, *, kills: int, seed: int) -> Row:
-    """Run sessions in which the target is killed."""
+    """Run sessions in which the target is killed, until there were so many kills."""
     row = Row(
         f"kill -9 of {target} in a session",
         "0 acknowledged rows lost, ledger exact, session file opens",
     )
-    for number in range(kills):
-        row.take(f"{seed + number}", "; ".join(judge_once(target, seed + number, row)))
+    while row.seen["kills"] < kills:
+        trial = seed + row.cases
+        row.take(f"{trial}", "; ".join(judge_once(target, trial, row)))
     return row
