@@ -1,9 +1,13 @@
-"""Whole sessions on small file systems that run full, and what must be true after."""
+"""Whole sessions on small file systems that run full, and what must be true after.
+
+Six streams and a foreign program fill the disk at once.
+"""
 
 import random
-import threading
+import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +24,7 @@ from tests.support.laboratory import Laboratory, Run
 from tests.support.small_disk import small_disk
 
 MIB = 2**20
+STREAMS = 6
 RESERVE = 2 * MIB
 
 OWN_USE = 8 * MIB
@@ -43,8 +48,8 @@ class DiskCase:
     Attributes:
         kind, size: File system and its bytes.
         streams: Streams, one device each.
-        is_paced: The streams come at their rate and a foreign program fills the disk;
-            else they come as fast as they are taken and fill it themselves.
+        is_paced: The streams come at their rate; else as fast as they are taken, so
+            that they fill the disk as much as the foreign program does.
 
     """
 
@@ -77,7 +82,7 @@ def random_case(seed: int, kinds: tuple[str, ...] = ("tmpfs", "ext4")) -> DiskCa
             compression=chance.choice(["none", "none", "gzip"]),
             priority=chance.choice([-1, 0, 0, 5]),
         )
-        for _ in range(chance.randint(3, 6))
+        for _ in range(STREAMS)
     )
     size = least_size(streams) + chance.randrange(0, 12 * MIB, 4096)
     return DiskCase(seed, chance.choice(kinds), size, streams, seed % 2 == 0)
@@ -134,7 +139,7 @@ def run_case(case: DiskCase, laboratory: Laboratory, folder: Path) -> Outcome:
         }
         run = laboratory.record({}, rig=rig)
         run.wait_for(event="state", state="recording")
-        with filling(disk) if case.is_paced else nullcontext():
+        with filling(disk):
             run.wait_for(event="state", state="draining")
         code, errors = run.finish()
         return judge(case, disk / "data" / "s1", run, code, errors)
@@ -143,21 +148,14 @@ def run_case(case: DiskCase, laboratory: Laboratory, folder: Path) -> Outcome:
 @contextmanager
 def filling(disk: Path) -> Iterator[None]:
     """Let a foreign program write into the disk, and try on when it is full."""
-    over = threading.Event()
-
-    def fill() -> None:
-        with (disk / "foreign").open("wb", buffering=0) as file:
-            while not over.wait(0.01):
-                with suppress(OSError):
-                    file.write(bytes(64 * 1024))
-
-    thread = threading.Thread(target=fill)
-    thread.start()
+    program = subprocess.Popen(
+        [sys.executable, "-m", "tests.faults_disk.foreign", str(disk / "foreign")]
+    )
     try:
         yield
     finally:
-        over.set()
-        thread.join()
+        program.kill()
+        program.wait()
 
 
 def judge(case: DiskCase, folder: Path, run: Run, code: int, errors: str) -> Outcome:

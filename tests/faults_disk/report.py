@@ -30,9 +30,9 @@ def line(outcome: Outcome) -> str:
 
 def described(case: DiskCase) -> str:
     """The case in a few words."""
-    who = "foreign" if case.is_paced else "streams"
     size = case.size / 2**20
-    return f"{case.kind:5} {size:5.1f} MiB  {len(case.streams)} streams  by {who}"
+    pace = "their rate" if case.is_paced else "full speed"
+    return f"{case.kind:5} {size:5.1f} MiB  {len(case.streams)} streams at {pace}"
 
 
 def bench(*, cases: int, seed: int) -> Row:
@@ -42,7 +42,7 @@ def bench(*, cases: int, seed: int) -> Row:
     for outcome in outcomes(0 if row.skipped else cases, seed):
         print(line(outcome), flush=True)
         row.count(f"on {outcome.case.kind}")
-        row.count("filled by a foreign program", outcome.case.is_paced)
+        row.count("with streams at full speed", not outcome.case.is_paced)
         row.count(outcome.verdict or "not finalized")
         row.take(f"{outcome.case.seed}", "; ".join(outcome.faults))
     return row
