@@ -34,6 +34,10 @@ FINALIZER = "rigd.daemon.finalizer"
 NOT_FINALIZED = "the data stand, but could not be finalized: SIGKILL\ntry again: "
 """What the daemon says when its finalizer was killed."""
 
+RING = "60 s"
+"""Longer than usual: a busy machine takes seconds to start a writer, and the next kill
+may come before it has caught up."""
+
 LEAVE_LIMIT = 30.0
 """Seconds that sources and writers have to end when the daemon is gone."""
 
@@ -43,6 +47,7 @@ def stream(signal_name: str, compression: str = "none", **options: Any) -> Any:
     return {
         "options": {"signal": signal_name, **options},
         "storage": {"compression": compression},
+        "ring": {"time": RING},
     }
 
 
