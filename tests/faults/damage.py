@@ -3,6 +3,12 @@
 import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
+
+from rigd.streams.journal import Extent, Inline
+from rigd.streams.journal_file import Found, scan
+
+AnyRecord = TypeVar("AnyRecord", Extent, Inline)
 
 PAGE = 4096
 
@@ -114,3 +120,48 @@ def damage(folder: Path, chance: random.Random) -> list[str]:
             if file.exists() and not mode & 0o200:
                 file.chmod(file.stat().st_mode & ~0o200)
     return done
+
+
+# --- where it surely tells ------------------------------------------------------------
+
+
+def spoil_a_chunk(folder: Path, chance: random.Random) -> list[str]:
+    """Change a bit of a stored chunk of a stream's data, as its journal places it."""
+    for journal in shuffled_journals(folder, chance):
+        extents = [e for e in records(journal, Extent) if e.dataset == 0 and not e.part]
+        if extents:
+            extent = chance.choice(extents)
+            place = extent.offset + extent.size // 2
+            return [flip_a_bit(journal.with_suffix(".nwb"), place)]
+    raise ValueError(f"{folder} has no stored chunk")
+
+
+def spoil_a_record(folder: Path, chance: random.Random) -> list[str]:
+    """Change a bit of rows of data that stand in a journal."""
+    for journal in shuffled_journals(folder, chance):
+        rows = [r for r in records(journal, Inline) if r.dataset == 0 and r.content]
+        if rows:
+            place = journal.read_bytes().rindex(rows[-1].content)
+            return [flip_a_bit(journal, place + len(rows[-1].content) // 2)]
+    raise ValueError(f"no journal in {folder} has rows")
+
+
+def shuffled_journals(folder: Path, chance: random.Random) -> list[Path]:
+    """Return the journals of a session in any order."""
+    found = sorted(folder.glob("streams/*.journal"))
+    chance.shuffle(found)
+    return found
+
+
+def records(journal: Path, kind: type[AnyRecord]) -> list[AnyRecord]:
+    """Return the records of a kind."""
+    found = (one.record for one in scan(journal) if isinstance(one, Found))
+    return [record for record in found if isinstance(record, kind)]
+
+
+def flip_a_bit(path: Path, place: int) -> str:
+    """Change the lowest bit of a byte; say so."""
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+    return f"{path.name}: bit flipped at {place}"

@@ -60,6 +60,10 @@ STATES: tuple[State, ...] = (
 )
 
 
+Harm = Callable[[Path, random.Random], list[str]]
+"""Damages a session folder; returns what was done."""
+
+
 class Originals:
     """Folders of each state and pair of streams, made when one is wanted."""
 
@@ -75,9 +79,14 @@ class Originals:
 
 
 def bench(
-    *, folders: int, seed: int, sabotage: str = "", stop_at_first: bool = False
+    *,
+    folders: int,
+    seed: int,
+    sabotage: str = "",
+    harm: Harm = damage,
+    states: tuple[State, ...] = STATES,
 ) -> Row:
-    """Damage and recover so many folders."""
+    """Make so many folders, of these states, harm and recover them."""
     row = Row("damaged folders", "0 wrong values given out without being reported")
     with (
         temporary_folder() as place,
@@ -86,16 +95,14 @@ def bench(
         originals = Originals(place)
         for trial in range(seed, seed + folders):
             chance = random.Random(f"folder {trial}")
-            state, number = chance.choice(STATES), chance.randrange(len(STREAMS))
+            state, number = chance.choice(states), chance.randrange(len(STREAMS))
             folder = place / "session"
             originals.copy(state, number, folder)
-            done = damage(folder, chance)
+            done = harm(folder, chance)
             promised = {name: kept_rows(name) for name in STREAMS[number]}
             wrong = look(helper, folder, promised, row)
             shutil.rmtree(folder)
             row.take(f"{trial} ({state.__name__}: {'; '.join(done)})", wrong)
-            if wrong and stop_at_first:
-                break
     return row
 
 

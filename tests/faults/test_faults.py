@@ -18,6 +18,7 @@ from tests.faults import (
     real_cut_bench,
     session_bench,
 )
+from tests.faults.damage import spoil_a_chunk, spoil_a_record
 from tests.faults.disk_record import has_compiler
 from tests.faults.sabotage import (
     MESSAGES,
@@ -107,18 +108,20 @@ def test_damaged_folders() -> None:
 
 
 @pytest.mark.parametrize(
-    ("broken", "seed", "told"),
-    [
-        (checksum_ignored, 107, "differ"),
-        (journal_checksum_ignored, 166, "out of bounds"),
-    ],
+    ("broken", "harm"),
+    [(checksum_ignored, spoil_a_chunk), (journal_checksum_ignored, spoil_a_record)],
 )
 def test_a_trustful_recovery_is_caught(
-    broken: Callable[[], None], seed: int, told: str
+    broken: Callable[[], None], harm: folder_bench.Harm
 ) -> None:
-    assert folder_bench.bench(folders=1, seed=seed).failures == []
-    row = folder_bench.bench(folders=1, seed=seed, sabotage=broken.__name__)
-    assert told in row.failures[0]
+    def run(sabotage: str) -> list[str]:
+        states = (folder_bench.crashed,)
+        return folder_bench.bench(
+            folders=1, seed=1, sabotage=sabotage, harm=harm, states=states
+        ).failures
+
+    assert run("") == []
+    assert "differs" in run(broken.__name__)[0]
 
 
 @needs_a_compiler
