@@ -27,7 +27,7 @@ MIB = 2**20
 STREAMS = 6
 RESERVE = 2 * MIB
 
-OWN_USE = 8 * MIB
+OWN_USE = 10 * MIB
 """Bytes that a file system may take for itself, and for what is there at the start."""
 
 
