@@ -58,8 +58,14 @@ def read(path: Path, layout: StreamLayout) -> dict[str, npt.NDArray[Any]]:
     return found
 
 
-def compare(path: Path, kind: StreamKind, sent: list[Sent]) -> Kept:
-    """Compare a stream file with what was sent; the senders came one after another."""
+def compare(
+    path: Path, kind: StreamKind, sent: list[Sent], *, damaged: bool = False
+) -> Kept:
+    """Compare a stream file with what was sent; the senders came one after another.
+
+    `damaged` is whether recovery has told of damage: then clock readings may be missing
+    that were not acknowledged.
+    """
     layout = kind.layout
     try:
         found = read(path, layout)
@@ -70,12 +76,14 @@ def compare(path: Path, kind: StreamKind, sent: list[Sent]) -> Kept:
     disk = int(lost["count"][lost["cause"] == b"disk"].sum())
     own = np.isin(lost["cause"], (b"disk", b"source down"))
     found[layout.lost.path] = lost[~own]
-    counts = [count_kept(layout, found, s) for s in sent]
+    damaged = damaged or disk > 0
+    counts = [count_kept(layout, found, s, clocks_too=not damaged) for s in sent]
     missing = sum(
-        max(0, s.acknowledged - count) for s, count in zip(sent, counts, strict=True)
+        max(0, s.acknowledged - count, missing_clocks(layout, found, s))
+        for s, count in zip(sent, counts, strict=True)
     )
     try:
-        _check(kind, found, sent, counts, exact=disk == 0)
+        _check(kind, found, sent, counts, exact=not damaged)
         _check_ledger(layout, found, disk, rows)
         _check_outages(lost[lost["cause"] == b"source down"], len(sent))
     except WrongError as error:
@@ -83,17 +91,37 @@ def compare(path: Path, kind: StreamKind, sent: list[Sent]) -> Kept:
     return Kept(rows, missing, "", disk)
 
 
-def count_kept(
+def missing_clocks(
     layout: StreamLayout, found: dict[str, npt.NDArray[Any]], sent: Sent
 ) -> int:
-    """Count how many of a sender's messages are in the file.
+    """Count the acknowledged clock readings that are not in the file."""
+    acknowledged = sent.script.take(sent.acknowledged)
+    wanted = sum(message.is_clock for message in acknowledged)
+    return wanted - clocks_of(layout, found, sent)
+
+
+def clocks_of(
+    layout: StreamLayout, found: dict[str, npt.NDArray[Any]], sent: Sent
+) -> int:
+    """Count a sender's clock readings in the file."""
+    return int((found[layout.clock.path]["host_ns"] == sent.script.epoch).sum())
+
+
+def count_kept(
+    layout: StreamLayout,
+    found: dict[str, npt.NDArray[Any]],
+    sent: Sent,
+    *,
+    clocks_too: bool,
+) -> int:
+    """Count how many of a sender's messages are in the file; not `clocks_too`: of rows.
 
     Each dataset holds the messages of its kind; the first that a dataset lacks is where
     the file ends, if the file is right (`compare` finds out).
     """
     epoch = sent.script.epoch
     blocks = int((found[layout.blocks.path]["epoch"] == epoch).sum())
-    clocks = int((found[layout.clock.path]["host_ns"] == epoch).sum())
+    clocks = clocks_of(layout, found, sent) if clocks_too else sent.at_most
     lost = found[layout.lost.path]
     losses = int(((lost["epoch"] == epoch) & (lost["cause"] == b"driver")).sum())
     for number, message in enumerate(sent.script.take(sent.at_most)):
@@ -116,7 +144,7 @@ def _check(
     *,
     exact: bool,
 ) -> None:
-    """Compare all datasets; not `exact`: there may be clock readings of later rows."""
+    """Compare all datasets; not `exact`: clock readings may be more or fewer."""
     layout = kind.layout
     kept = [(s.script, s.script.take(n)) for s, n in zip(sent, counts, strict=True)]
     clock = layout.clock.path

@@ -95,7 +95,8 @@ def judge(case: Case) -> Judgement:
             parts = done.parts
     except (JournalError, OSError) as error:
         return Judgement(refused=f"{type(error).__name__}: {error}")
-    return Judgement(compare(case.path, kind, case.sent), "", reported, parts)
+    kept = compare(case.path, kind, case.sent, damaged=reported)
+    return Judgement(kept, "", reported, parts)
 
 
 class Judge:
