@@ -54,6 +54,7 @@ from rigd.daemon.stream_findings import (
     Findings,
     StreamFindings,
     find_in,
+    nothing_in,
     with_coverage,
     with_rescue,
 )
@@ -64,7 +65,7 @@ from rigd.daemon.verdict import (
     judge_session,
     judge_stream,
 )
-from rigd.streams.durable_stream import journal_path
+from rigd.streams.durable_stream import HDF5_ERRORS, journal_path
 from rigd.streams.reserve import give_back_held_space
 from rigd.streams.stream_reader import StreamFileError
 
@@ -102,6 +103,7 @@ def finalize(folder: Path, told: Told = _silent, *, sha256: bool = True) -> Mani
     record = load_record(folder)
     paths = SessionPaths(folder, record.subject, record.session)
     session = _load_settings(paths)
+    _refuse_other_streams(paths, session, record)
     give_back_held_space(folder)
     host = load_host_clock(paths.host_clock)
     findings, clocks = _collect(paths, session, record, host, told)
@@ -167,6 +169,25 @@ def _load_settings(paths: SessionPaths) -> Session:
     return session if realignment is None else realigned(session, realignment)
 
 
+def _refuse_other_streams(
+    paths: SessionPaths, session: Session, record: SessionRecord
+) -> None:
+    """Refuse settings that lack a stream which was recorded: they were cut or changed.
+
+    Raises:
+        FinalizeError: They do.
+
+    """
+    lacking = [name for name in record.streams if name not in session.rig.streams]
+    if lacking:
+        names = ", ".join(f"`{name}`" for name in lacking)
+        raise FinalizeError(
+            f"{paths.settings} can't be used: it has no {names}, of which "
+            f"{paths.record.name} says that it was recorded; put the session's own "
+            "settings back"
+        )
+
+
 def _collect(
     paths: SessionPaths,
     session: Session,
@@ -179,15 +200,27 @@ def _collect(
         name: rescue(paths.folder / stream.file, name, stream, told)
         for name, stream in record.streams.items()
     }
+    usable = record.model_copy(
+        update={
+            "streams": {
+                name: stream
+                for name, stream in record.streams.items()
+                if not rescued[name].unusable
+            }
+        }
+    )
     told("aligning clocks", None)
     clocks = read_session_clocks(
-        paths.folder, record, session.rig.clocks, session.tolerance, host
+        paths.folder, usable, session.rig.clocks, session.tolerance, host
     )
     findings = {}
     for name, stream in record.streams.items():
         told("reading ledger", name)
         path = paths.folder / stream.file
-        found = find_in(path, name, stream, record.start_monotonic_ns, clocks)
+        if name in usable.streams:
+            found = find_in(path, name, stream, record.start_monotonic_ns, clocks)
+        else:
+            found = nothing_in(stream, rescued[name].unusable)
         findings[name] = with_rescue(found, rescued[name])
     return with_coverage(findings), clocks
 
@@ -359,7 +392,7 @@ def _write_session_file(
             reasons=judged.reasons,
             evidence=evidence,
         )
-    except (SessionFileError, StreamFileError, OSError) as error:
+    except (SessionFileError, StreamFileError, *HDF5_ERRORS) as error:
         fault = f"there is no session file: {error}"
         return judge_session(judgements, [fault], record.overridden), [fault]
     return judged, []

@@ -18,6 +18,7 @@ from rigd.streams.recovery import (
     tidy,
     why_recover,
 )
+from rigd.streams.unproven_file import why_unusable
 
 NO_JOURNAL = "there is no journal beside its file, so nothing proves its rows"
 
@@ -33,12 +34,14 @@ class Rescue:
         recoveries: All recoveries that its journal tells of.
         fault: Why its journal can't be used; empty if it can, or there is none.
         notes: What a person should know of it.
+        unusable: What its file does to who reads it; it must not be opened.
 
     """
 
     recoveries: tuple[Recovered, ...] = ()
     fault: str = ""
     notes: tuple[str, ...] = ()
+    unusable: str = ""
 
 
 def rescue(path: Path, name: str, stream: StreamRecord, told: Told) -> Rescue:
@@ -47,11 +50,11 @@ def rescue(path: Path, name: str, stream: StreamRecord, told: Told) -> Rescue:
     Where it can't be, everything stays as it is, and the fault says why.
     """
     if not journal_path(path).exists() and not is_begun(path):
-        return Rescue(notes=(NO_JOURNAL,))
+        return Rescue(notes=(NO_JOURNAL,), unusable=why_unusable(path))
     try:
         recoveries = _recover_if_needed(path, name, stream, told)
     except (JournalError, RecoveryError, OSError) as error:
-        return Rescue(fault=str(error))
+        return Rescue(fault=str(error), unusable=why_unusable(path))
     notes = tuple(note_of(one, number) for number, one in enumerate(recoveries, 1))
     return Rescue(recoveries, notes=notes)
 

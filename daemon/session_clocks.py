@@ -13,6 +13,7 @@ from rigd.daemon.clock_reading import read_stream_clock
 from rigd.daemon.host_clock import HostClockReading, tai_offset_ns, wall_clock
 from rigd.daemon.session_record import SessionRecord
 from rigd.daemon.stream_record import StreamRecord
+from rigd.streams.durable_stream import HDF5_ERRORS
 from rigd.streams.stream_reader import StreamFileError, StreamReader
 
 
@@ -57,5 +58,5 @@ def _read(
     try:
         with StreamReader(path, stream.layout(name)) as reader:
             return read_stream_clock(reader, stream, sync)
-    except (StreamFileError, OSError, KeyError):
+    except (StreamFileError, *HDF5_ERRORS):
         return None

@@ -15,6 +15,7 @@ from rigd.daemon.stream_times import StreamTimes
 from rigd.daemon.verdict import StreamFacts
 from rigd.streams.alignment import SilentLoss
 from rigd.streams.clock_map import Axis, ClockMap, Fit
+from rigd.streams.durable_stream import HDF5_ERRORS
 from rigd.streams.journal import Recovered
 from rigd.streams.ledger import LostInterval
 from rigd.streams.stream_reader import (
@@ -86,8 +87,16 @@ def find_in(
             return _with_alignment(found, reader, name, stream.device, clocks)
     except StreamFileError as error:
         fault, missing = str(error), isinstance(error, MissingStreamFileError)
-    except (OSError, KeyError) as error:
+    except HDF5_ERRORS as error:
         fault, missing = f"the file is damaged: {error}", False
+    return nothing_in(stream, fault, missing=missing)
+
+
+def nothing_in(
+    stream: StreamRecord, fault: str, *, missing: bool = False
+) -> StreamFindings:
+    """What is found in a file that can't be used, or is `missing`: the fault."""
+    event_like = stream.stream_format.rate is None
     return StreamFindings(
         StreamFacts(None, fault, missing=missing, event_like=event_like)
     )

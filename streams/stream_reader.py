@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rigd.streams.block import NO_TIME
+from rigd.streams.durable_stream import HDF5_ERRORS
 from rigd.streams.ledger import RUNNING, Ledger, LostInterval
 from rigd.streams.stream_layout import DatasetLayout, StreamLayout
 
@@ -51,6 +52,9 @@ class StreamReader:
         try:
             self._check_datasets()
             self.rows = len(self._file[layout.data[0].path])
+        except HDF5_ERRORS as error:
+            self._file.close()
+            raise StreamFileError(f"the file can't be read: {error}") from error
         except BaseException:
             self._file.close()
             raise
@@ -113,7 +117,7 @@ class StreamReader:
         for dataset in self._layout.data:
             try:
                 self._file[dataset.path][0], self._file[dataset.path][-1]
-            except OSError as error:
+            except HDF5_ERRORS as error:
                 raise StreamFileError(
                     f"{dataset.path} can't be read: {error}"
                 ) from error

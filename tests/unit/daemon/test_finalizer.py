@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 import pytest
 from pynwb import NWBHDF5IO
+from ruamel.yaml import YAML
 
 from rigd.config.paths import SessionPaths
 from rigd.daemon.finalizer import FinalizeError, finalize, main
@@ -222,6 +223,15 @@ def damage(path: Path) -> None:
     path.write_bytes(b"no HDF5" * 100)
 
 
+def damage_a_group(path: Path) -> None:
+    """Change a byte of a group, which its checksum tells."""
+    with h5py.File(path, "r") as file:
+        place = h5py.h5o.get_info(file["acquisition/camera"].id).addr + 12
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+
+
 def lose_an_object(path: Path) -> None:
     with h5py.File(path, "r+") as file:
         del file["acquisition/camera/sync/state"]
@@ -239,6 +249,7 @@ def lose_blocks(path: Path) -> None:
         (Path.unlink, "the file is missing", Verdict.FAILED),
         (leave_open, "without closing it", Verdict.INCOMPLETE),
         (damage, "can't be read", Verdict.INCOMPLETE),
+        (damage_a_group, "can't be read", Verdict.INCOMPLETE),
         (lose_an_object, "has no /acquisition/camera/sync/state", Verdict.INCOMPLETE),
         (lose_blocks, "tells of", Verdict.INCOMPLETE),
     ],
@@ -266,6 +277,19 @@ def test_a_stream_without_journal_that_can_not_be_used_is_named(
         (problem,) = verify(paths.folder)
         assert problem.stream == "camera"
         assert problem.level == "warning"
+
+
+def test_a_file_that_would_take_its_reader_along_is_not_opened(
+    paths: SessionPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = paths.stream_file("camera")
+    journal_path(file).unlink()
+    monkeypatch.setattr("rigd.daemon.rescue.why_unusable", "HDF5 dies of {}".format)
+    manifest = finalize(paths.folder)
+    assert manifest.reasons == [f"stream `camera`: HDF5 dies of {file}"]
+    assert manifest.streams["camera"].rows is None
+    assert manifest.streams["ap"].verdict is Verdict.COMPLETE
+    assert paths.session_file.exists()
 
 
 def test_a_stream_whose_device_was_never_open_is_named(paths: SessionPaths) -> None:
@@ -362,3 +386,15 @@ def test_a_folder_that_holds_no_session_is_refused_in_one_line(
     assert harm in line
     with pytest.raises(FinalizeError):
         finalize(paths.folder)
+
+
+def test_settings_that_lack_a_recorded_stream_are_refused(paths: SessionPaths) -> None:
+    settings = YAML(typ="safe", pure=True).load(paths.settings)
+    for device in settings["rig"]["devices"].values():
+        device["streams"].pop("camera", None)
+    YAML(typ="safe", pure=True).dump(settings, paths.settings)
+    before = {path: path.stat().st_mtime_ns for path in paths.folder.rglob("*")}
+    with pytest.raises(FinalizeError, match="it has no `camera`, of which record.json"):
+        finalize(paths.folder)
+    after = {path: path.stat().st_mtime_ns for path in paths.folder.rglob("*")}
+    assert after == before
