@@ -139,12 +139,8 @@ def by_host_stamps(task: Task) -> Made:
     stamps = part.host_zero + part.stretch.host[used]
     error = part.host.error + settings.latency_uncertainty + task.session.error
     doubts = []
-    ppm = abs(part.host.skew) * 1e6
-    if ppm > settings.max_drift_ppm:
-        doubts.append(
-            f"the device runs {ppm:.0f} ppm from its nominal rate, more than the "
-            f"{settings.max_drift_ppm:g} ppm that are believed"
-        )
+    if abs(part.host.skew) * 1e6 > settings.max_drift_ppm:
+        doubts.append(_other_rate(task))
     return Made(
         Mode.NOMINAL if part.is_nominal else Mode.HOST_CLOCK,
         task.knots,
@@ -154,6 +150,23 @@ def by_host_stamps(task: Task) -> Made:
         task.session.times(stamps),
         "host",
         doubts=tuple(doubts),
+    )
+
+
+def _other_rate(task: Task) -> str:
+    """Say which rate the device has instead of the nominal one."""
+    speed = 1 / (1 + task.part.host.skew)
+    ppm, most = (speed - 1) * 1e6, task.evidence.settings.max_drift_ppm
+    said = f"its clock runs {ppm:+.0f} ppm from the nominal rate"
+    period = task.evidence.sample_period
+    if period is not None:
+        said = (
+            f"its samples come at {speed / period:.6g} per second, not at the nominal "
+            f"{1 / period:.6g} ({ppm:+.0f} ppm)"
+        )
+    return (
+        f"{said}: more than the {most:g} ppm of `max_drift_ppm`; its times follow what "
+        "was measured: correct its nominal rate, or raise `max_drift_ppm`"
     )
 
 

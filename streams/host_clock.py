@@ -32,6 +32,9 @@ delayed one is left out."""
 ASSUMED_SKEW = 1e-6
 """Error of the speed that a stretch borrows from longer ones of the same device."""
 
+MOST_CHANGE = 2e-5
+"""A crystal's speed changes by less than this from one stretch to the next."""
+
 LEAST_MINIMA = 8
 """With fewer windows than this no floor is fitted."""
 
@@ -87,7 +90,37 @@ def can_tell_speed(parts: Sequence[Stretch]) -> bool:
 
 
 def fit_host_clocks(parts: Sequence[Stretch]) -> list[HostClock]:
-    """Fit the floor of the stretches of one crystal that `can_tell_speed`."""
+    """Fit the floor of stretches of one device that together `can_tell_speed`.
+
+    A stretch that plainly runs at another speed than the others (a camera that was set
+    to another rate when it started anew) is fitted by itself.
+    """
+    clocks = _fit_together(parts)
+    others = [
+        number
+        for number, (part, clock) in enumerate(zip(parts, clocks, strict=True))
+        if not _runs_at_another_speed(part, clock)
+    ]
+    if len(others) == len(parts) or len(parts) == 1:
+        return clocks
+    clocks = [_fit_together([part])[0] for part in parts]
+    if others:
+        together = _fit_together([parts[number] for number in others])
+        for number, clock in zip(others, together, strict=True):
+            clocks[number] = clock
+    return clocks
+
+
+def _runs_at_another_speed(part: Stretch, clock: HostClock) -> bool:
+    """Whether a stretch contradicts the speed that it has together with others."""
+    if not can_tell_speed([part]):
+        return False
+    _, own = supporting_line(part.x, part.host - part.x)
+    allowed = MOST_CHANGE + 2 * clock.wander / float(part.x[-1])
+    return abs(own - clock.skew) > allowed
+
+
+def _fit_together(parts: Sequence[Stretch]) -> list[HostClock]:
     longest = max(parts, key=lambda part: float(part.x[-1]))
     _, skew = supporting_line(longest.x, longest.host - longest.x)
     lows = [_lows(part, skew) for part in parts]

@@ -293,6 +293,42 @@ def test_the_nominal_rate_is_used_when_asked_for_and_is_graded_f() -> None:
     assert found.grade is Grade.F
 
 
+def faster(evidence: ClockEvidence, ppm: float, epoch: int = 0) -> ClockEvidence:
+    """Let the device count faster in one epoch."""
+    anchors = evidence.anchors
+    mine = anchors.epoch == epoch
+    x = anchors.x + np.where(mine, np.rint(anchors.x * ppm * 1e-6), 0).astype(np.int64)
+    return replace(evidence, anchors=replace(anchors, x=x))
+
+
+def test_a_camera_of_another_rate_than_named_is_aligned_and_told() -> None:
+    camera = device(2, CAMERA)
+    camera.counter -= camera.counter[0]
+    named_30 = faster(evidence_of(camera, OURS, None, ClockSettings()), -999)
+    found = by_itself(named_30)
+    at = named_30.anchors.x, named_30.anchors.epoch
+    assert np.max(np.abs(found.clock.times(*at) - camera.true)) < 200 * US
+    assert found.mode is Mode.HOST_CLOCK
+    assert found.grade is Grade.D
+    told = [w for w in found.warnings if "its samples come at 29.9" in w]
+    assert "not at the nominal 30 (-" in told[0]
+    assert "correct its nominal rate" in told[0]
+
+
+def test_a_device_that_starts_anew_at_another_rate_keeps_both() -> None:
+    restarted = device(4, USB, Faults(restart=45.0))
+    restarted.counter -= np.where(restarted.run == 0, restarted.counter[0], 0)
+    evidence = evidence_of(restarted, OURS, None, ClockSettings())
+    slower = faster(evidence, -400, epoch=1)
+    found = by_itself(slower)
+    times = found.clock.times(slower.anchors.x, slower.anchors.epoch)
+    assert np.max(np.abs(times - restarted.true)) < 200 * US
+    ppm = [segment.fit.drift_ppm for segment in found.clock.segments]
+    assert ppm[0] is not None
+    assert ppm[1] is not None
+    assert ppm[1] - ppm[0] == pytest.approx(-400, abs=5)
+
+
 def test_latency_is_subtracted_and_makes_the_grade() -> None:
     known = by_itself(alone(4))
     assert known.grade is Grade.C
