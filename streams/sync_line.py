@@ -23,9 +23,9 @@ SHAPE_WALK = 3e-9
 """How fast the difference of edges and host stamps may wander, 1/sqrt(s), where the
 stamps give the shape."""
 
-FINE_WALK = 4e-8
+FINE_WALKS = (1.5e-8, 4e-8)
 """The same where the line resolves edges well, and the stamps only help out at the ends
-and between the edges."""
+and between the edges: of calm and of restless clocks."""
 
 LINE_JITTER = 2e-6
 """Standard deviation of the pulse line itself, s."""
@@ -123,19 +123,20 @@ def correction(pairs: PairTimes, shape: Floats) -> Correction:
 def _fine(pairs: PairTimes, rest: Floats) -> Correction:
     """Smooth around the host stamps' shape or around a line, as pulses ask for.
 
-    Stamps help at the ends and between pulses, unless their floor is bent.
+    Stamps help at the ends and between pulses, unless their floor is bent. Calm clocks
+    are smoothed more than restless ones.
     """
-    by_shape, by_line = _smooth_pieces(pairs, rest), _smooth_pieces(pairs, pairs.t)
     shape = pairs.t - rest
-    if _left_out(pairs, rest) > _left_out(pairs, pairs.t):
-        seconds = by_line - shape
-    else:
-        seconds = by_shape
-    error = max(pairs.worst, 4 * posterior_sd(pairs, FINE_WALK))
+    tried = [(values, walk) for values in (rest, pairs.t) for walk in FINE_WALKS]
+    values, walk = min(tried, key=lambda one: _left_out(pairs, *one))
+    seconds = _smooth_pieces(pairs, values, walk)
+    if values is pairs.t:
+        seconds = seconds - shape
+    error = max(pairs.worst, 4 * posterior_sd(pairs, max(FINE_WALKS)))
     return Correction(pairs.x, seconds, True, error)
 
 
-def _smooth_pieces(pairs: PairTimes, values: Floats) -> Floats:
+def _smooth_pieces(pairs: PairTimes, values: Floats, walk: float) -> Floats:
     """Smooth values at the pairs around a line, for each segment of the reference."""
     found = values.copy()
     for piece in np.unique(pairs.piece):
@@ -145,14 +146,14 @@ def _smooth_pieces(pairs: PairTimes, values: Floats) -> Floats:
         x = pairs.x[mine] - pairs.x[mine[0]]
         slope, intercept = np.polyfit(x, values[mine] - x, 1)
         line = x + intercept + slope * x
-        found[mine] = line + smoothed(x, values[mine] - line, pairs.sd, FINE_WALK)
+        found[mine] = line + smoothed(x, values[mine] - line, pairs.sd, walk)
     return found
 
 
-def _left_out(pairs: PairTimes, values: Floats) -> float:
+def _left_out(pairs: PairTimes, values: Floats, walk: float) -> float:
     """Mean square of the distances of every second pair from a fit of the others."""
     some, others = np.arange(0, len(pairs), 2), np.arange(1, len(pairs), 2)
-    found = _smooth_pieces(pairs.take(some), values[some])
+    found = _smooth_pieces(pairs.take(some), values[some], walk)
     rest = values[others] - pairs.x[others]
     away = rest - np.interp(pairs.x[others], pairs.x[some], found - pairs.x[some])
     return float(np.mean(np.minimum(np.abs(away), 4 * pairs.sd) ** 2))
