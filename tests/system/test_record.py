@@ -16,6 +16,7 @@ import pytest
 import zmq
 
 from rigd.config.paths import SessionPaths
+from rigd.daemon.manifest import Manifest
 from rigd.daemon.session_record import SessionRecord
 from rigd.streams.block import Block, Ended
 from rigd.streams.drivers.simulated import SimulatedDriver
@@ -185,9 +186,15 @@ def test_sockets_are_private(laboratory: Laboratory) -> None:
 
 
 class ForeignSender:
-    """A program of its own that sends a stream by the wire protocol."""
+    """A program of its own that sends a stream by the wire protocol.
 
-    def __init__(self, laboratory: Laboratory, endpoint: str) -> None:
+    `number` is its sender id; `epoch` is how often the device has counted anew.
+    """
+
+    def __init__(
+        self, laboratory: Laboratory, endpoint: str, number: int = 7, epoch: int = 0
+    ) -> None:
+        self._epoch = epoch
         record = SessionRecord.load(paths(laboratory).record)
         stream = record.streams["given"]
         self.format = stream.stream_format
@@ -197,15 +204,16 @@ class ForeignSender:
             endpoint,
             stream="given",
             stream_format=self.format,
-            address=Address(stream.key, self.format.digest, 7),
+            address=Address(stream.key, self.format.digest, number),
             ring=Ring(2**20, None),
         )
 
-    def send(self, rows: int) -> None:
-        """Send rows 0, 1, 2, ... and wait until they are acknowledged."""
-        for first in range(0, rows, 100):
+    def send(self, rows: int, begin: int = 0) -> None:
+        """Send rows `begin`, `begin` + 1, ... and wait until they are acknowledged."""
+        for first in range(begin, begin + rows, 100):
             data = np.arange(first, first + 100, dtype=self.format.dtype)
-            self._sender.offer(Block("given", first, data, time.monotonic_ns()))
+            now = time.monotonic_ns()
+            self._sender.offer(Block("given", first, data, now, epoch=self._epoch))
         while self._sender.ring.first < self._sender.ring.next:
             self._sender.pump()
             time.sleep(0.01)
@@ -254,6 +262,36 @@ def test_a_foreign_sender_is_recorded(laboratory: Laboratory, says_end: bool) ->
     if not says_end:
         assert code == 1
         assert given["verdict"] == "incomplete", "the sender did not say END"
+
+
+@pytest.mark.parametrize(("epoch", "begin", "lost"), [(1, 0, 0), (0, 1300, 300)])
+def test_a_foreign_sender_that_is_started_anew(
+    laboratory: Laboratory, epoch: int, begin: int, lost: int
+) -> None:
+    """Its device has begun to count anew, or has counted on: then a hole is known."""
+    run = laboratory.record(FOREIGN)
+    endpoint = run.wait_for(event="notice", stream="given")["text"].split()[-1]
+    run.wait_for(event="state", state="recording")
+    first = ForeignSender(laboratory, endpoint)
+    first.send(1000)
+    first.close()  # as one that died: it has not said END
+    second = ForeignSender(laboratory, endpoint, number=8, epoch=epoch)
+    second.send(1000, begin)
+    second.end()
+    code, _ = run.finish()
+    second.close()
+    with h5py.File(paths(laboratory).stream_file("given")) as file:
+        data = file["acquisition/given/data"][:]
+    sent = [np.arange(1000), np.arange(begin, begin + 1000)]
+    np.testing.assert_array_equal(data, np.concatenate(sent))
+    manifest = Manifest.load(paths(laboratory).manifest)
+    ledger = manifest.streams["given"].ledger
+    assert ledger is not None
+    assert (code, manifest.verdict) == (1, "degraded")
+    assert (ledger.received, ledger.lost, ledger.expected) == (2000, lost, 2000 + lost)
+    assert {interval.cause for interval in ledger.intervals} == {"source down"}
+    assert sum(interval.count for interval in ledger.intervals) == lost
+    assert notices(run, "error") == []
 
 
 # --- sessions that do not start -------------------------------------------------------
