@@ -138,6 +138,7 @@ def by_host_stamps(task: Task) -> Made:
     used = part.host.used
     stamps = part.host_zero + part.stretch.host[used]
     error = part.host.error + settings.latency_uncertainty + task.session.error
+    error += _wait_in_batch(task.evidence)
     doubts = []
     if abs(part.host.skew) * 1e6 > settings.max_drift_ppm:
         doubts.append(_other_rate(task))
@@ -151,6 +152,17 @@ def by_host_stamps(task: Task) -> Made:
         "host",
         doubts=tuple(doubts),
     )
+
+
+def _wait_in_batch(evidence: ClockEvidence) -> float:
+    """Time for which the last sample of a batch may have waited, unseen, s.
+
+    The host may come just before the next sample every time.
+    """
+    period = evidence.sample_period
+    if period is None or evidence.transfer < 1.5 * period:
+        return 0.0
+    return period
 
 
 def _other_rate(task: Task) -> str:

@@ -17,14 +17,17 @@ from rigd.streams.early_stamps import plausible
 from rigd.streams.windows import window_minima, window_width
 
 DISAGREE = 2.0
-"""Device and host may differ by so many seconds from one anchor to the next: longer
-than a host ever stalls."""
+"""Device and host may differ by so many seconds, for good, from one anchor to the
+next."""
 
 NEIGHBOURS = 10
 """Windows on either side of a step whose least delays are compared."""
 
 LEAST_NEIGHBOURS = 3
 """Near the ends of a stretch so few windows are enough."""
+
+SHORT = 6 * NEIGHBOURS
+"""A stretch of fewer windows than this is short."""
 
 LEAST_STEP = 1e-3
 """Steps of the delay below this many seconds are not losses."""
@@ -187,10 +190,17 @@ def _without_going_back(anchors: Anchors, transfer: float) -> tuple[Anchors, lis
 
 
 def _jumps(anchors: Anchors) -> list[tuple[int, int]]:
-    """Ranges of anchors between which device and host do not disagree."""
-    step = np.diff(anchors.x) - np.diff(anchors.host_ns)
-    cuts = np.flatnonzero(np.abs(step) > DISAGREE * 1e9) + 1
-    edges = [0, *cuts.tolist(), len(anchors)]
+    """Ranges of anchors between which device and host do not disagree.
+
+    A host that stalls disagrees too, but not for good: it catches up with the device.
+    """
+    delay = (anchors.host_ns - anchors.host_ns[0]) - (anchors.x - anchors.x[0])
+    most = DISAGREE * 1e9
+    least_from = np.minimum.accumulate(delay[::-1])[::-1]
+    rises = (np.diff(delay) > most) & (least_from[1:] - delay[:-1] > most)
+    falls = delay[1:] - np.minimum.accumulate(delay)[:-1] < -most
+    cuts = np.flatnonzero(rises | falls) + 1
+    edges = [0, *cuts[:MOST_SPLITS].tolist(), len(anchors)]
     return list(zip(edges[:-1], edges[1:], strict=True))
 
 
@@ -341,11 +351,15 @@ def _common_slope(at: Floats, floor: Floats) -> float:
 def _steps(flat: Floats) -> tuple[Floats, Floats, Floats]:
     """Rise of the least delay at each boundary of windows, that before it, and noise.
 
-    Near the ends there are fewer windows to compare, and the noise is larger.
+    Near the ends there are fewer windows to compare, and the noise is larger. In a
+    short stretch a true step is in too many of the rises to judge their scatter by.
     """
     before, after = _least_around(flat, NEIGHBOURS)
     step = after - before
-    noise = np.full(len(step), _scatter(step))
+    scatter = _scatter(step)
+    if len(flat) < SHORT:
+        scatter = min(scatter, _scatter(np.diff(flat)))
+    noise = np.full(len(step), scatter)
     few_before, few_after = _least_around(flat, LEAST_NEIGHBOURS)
     for end in (slice(None, NEIGHBOURS - 1), slice(-NEIGHBOURS + 1, None)):
         noise[end] = _scatter(few_after - few_before)

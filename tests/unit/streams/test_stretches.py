@@ -1,9 +1,12 @@
 """Where a count goes on, and which samples may be on either side of a loss."""
 
+import time
+
 import numpy as np
 
 from rigd.streams.clock_evidence import Anchors
-from rigd.streams.stretches import find_stretches, longest_run
+from rigd.streams.clock_map import Floats
+from rigd.streams.stretches import MOST_SPLITS, find_stretches, longest_run
 
 
 def test_the_longest_run_of_late_anchors_is_counted() -> None:
@@ -11,6 +14,45 @@ def test_the_longest_run_of_late_anchors_is_counted() -> None:
     assert longest_run(late) == 3
     assert longest_run(np.zeros(4, bool)) == 0
     assert longest_run(np.ones(4, bool)) == 4
+
+
+def anchors_of(x: Floats, host: Floats) -> Anchors:
+    seconds = (np.rint(column * 1e9).astype(np.int64) for column in (x, host))
+    return Anchors(np.zeros(len(x), np.int64), *seconds)
+
+
+def reasons(anchors: Anchors, transfer: float) -> list[str]:
+    found = find_stretches(anchors, transfer=transfer, counts=True)
+    return [stretch.reason for stretch in found.stretches]
+
+
+def test_a_host_that_stalls_for_long_and_catches_up_has_lost_nothing() -> None:
+    x = np.arange(6000) * 0.01
+    host = x + np.random.default_rng(1).exponential(2e-4, len(x))
+    host[2000:3000] = np.maximum(host[2000:3000], 28 + np.arange(1000) * 1e-4)
+    assert reasons(anchors_of(x, np.maximum.accumulate(host)), 0.01) == ["start"]
+
+
+def test_a_loss_of_seconds_is_for_good() -> None:
+    x = np.arange(6000) * 0.01
+    host = x + np.where(x < 20, 0.0, 8.0)
+    assert reasons(anchors_of(x, host), 0.01) == ["start", "silent loss"]
+
+
+def test_one_lost_frame_is_found_in_a_short_stretch_that_ends_early() -> None:
+    x = np.arange(1140) / 30
+    host = x + np.random.default_rng(2).exponential(5e-4, len(x))
+    host[600:] += 1 / 30
+    host[-1] -= 0.028
+    assert reasons(anchors_of(x, host), 1 / 30) == ["start", "silent loss"]
+
+
+def test_stamps_that_all_disagree_are_cut_into_a_bounded_number() -> None:
+    x = np.arange(20_000) * 1.0
+    begin = time.process_time()
+    found = reasons(anchors_of(x, 4 * x), 1.0)
+    assert len(found) <= MOST_SPLITS + 1
+    assert time.process_time() - begin < 5
 
 
 def test_late_anchors_beside_a_loss_are_not_taken_for_its_far_side() -> None:
