@@ -1,11 +1,12 @@
 """Where a count goes on, and which samples may be on either side of a loss."""
 
 import time
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from rigd.streams.clock_evidence import Anchors
-from rigd.streams.clock_map import Floats
 from rigd.streams.stretches import MOST_SPLITS, find_stretches, longest_run
 
 
@@ -16,7 +17,7 @@ def test_the_longest_run_of_late_anchors_is_counted() -> None:
     assert longest_run(np.ones(4, bool)) == 4
 
 
-def anchors_of(x: Floats, host: Floats) -> Anchors:
+def anchors_of(x: npt.NDArray[Any], host: npt.NDArray[Any]) -> Anchors:
     seconds = (np.rint(column * 1e9).astype(np.int64) for column in (x, host))
     return Anchors(np.zeros(len(x), np.int64), *seconds)
 
