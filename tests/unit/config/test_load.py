@@ -337,6 +337,12 @@ def test_a_rig_file_that_is_not_there(write: Write) -> None:
     assert session_faults(path) == ["s.yaml:4:6: rig: there is no rig file `none.yaml`"]
 
 
+@pytest.mark.parametrize("name", ["n" * 400, '"a\\0b"'])
+def test_a_rig_file_whose_name_no_file_can_have(write: Write, name: str) -> None:
+    (fault,) = session_faults(write("s.yaml", f"{SESSION}rig: {name}\n"))
+    assert "there is no rig file" in fault
+
+
 def test_a_rig_that_is_neither_mapping_nor_path(write: Write) -> None:
     assert session_faults(write("s.yaml", f"{SESSION}rig: 3\n")) == [
         "s.yaml:4:6: rig: must be a mapping of keys to values or the path of a rig file"
