@@ -31,7 +31,7 @@ def plausible(x: Floats, delay: Floats) -> npt.NDArray[np.bool_]:
     slope = np.median((floor[lag:] - floor[:-lag]) / (at[lag:] - at[:-lag]))
     flat = floor - slope * at
     width = min(61, (len(flat) // 2) * 2 - 1)
-    around = sliding_window_view(np.pad(flat, width // 2, mode="edge"), width)
+    around = sliding_window_view(np.pad(flat, width // 2, mode="reflect"), width)
     fourth = np.partition(around, 3, axis=1)[:, 3]
     scatter = np.maximum(np.median(np.median(around, 1) - fourth), 5e-6)
     gate = fourth - 4 * scatter - EARLY

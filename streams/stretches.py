@@ -154,7 +154,11 @@ def find_stretches(anchors: Anchors, *, transfer: float, counts: bool) -> Found:
             part, early = _without_early(part)
             count += early
             smallest = max(LEAST_STEP, 0.5 * transfer)
-            stretches += _split(part, smallest) if counts else [part]
+            pieces = _split(part, smallest) if counts else [part]
+            for piece in pieces:
+                kept, early = _without_early(piece)
+                stretches.append(kept)
+                count += early
     if count:
         warnings.append(
             f"{count} of {len(anchors)} host stamps are impossibly early and were left "

@@ -45,7 +45,12 @@ def test_one_lost_frame_is_found_in_a_short_stretch_that_ends_early() -> None:
     host = x + np.random.default_rng(2).exponential(5e-4, len(x))
     host[600:] += 1 / 30
     host[-1] -= 0.028
-    assert reasons(anchors_of(x, host), 1 / 30) == ["start", "silent loss"]
+    anchors = anchors_of(x, host)
+    found = find_stretches(anchors, transfer=1 / 30, counts=True)
+    assert [stretch.reason for stretch in found.stretches] == ["start", "silent loss"]
+    after = found.stretches[1]
+    assert np.min(np.diff(after.host - after.x)) > -0.01
+    assert len(found.warnings) == 1
 
 
 def test_stamps_that_all_disagree_are_cut_into_a_bounded_number() -> None:
