@@ -329,6 +329,16 @@ def test_a_device_that_starts_anew_at_another_rate_keeps_both() -> None:
     assert ppm[1] - ppm[0] == pytest.approx(-400, abs=5)
 
 
+def test_the_last_sample_of_a_batch_may_have_waited_for_one_more() -> None:
+    batches = alone()
+    assert batches.sample_period is not None
+    one_by_one = replace(batches, transfer=batches.sample_period)
+    with_wait, without = by_itself(batches).error, by_itself(one_by_one).error
+    assert with_wait is not None
+    assert without is not None
+    assert with_wait - without == pytest.approx(batches.sample_period)
+
+
 def test_latency_is_subtracted_and_makes_the_grade() -> None:
     known = by_itself(alone(4))
     assert known.grade is Grade.C
