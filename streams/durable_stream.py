@@ -380,7 +380,8 @@ class DurableStream:
         for number in range(len(moment.rows)):
             self._add_inline(number, moment.rows[number])
         self._write_state(moment.standing, RUNNING, "")
-        self.show()
+        with self._guarded():  # rows of open chunks are in the journal, or not meant
+            self._file.flush()
         self._journal.write()
         self._syncing = (self._threads.submit(self._sync, moment), moment)
         if self._reserve is not None:
