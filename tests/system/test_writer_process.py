@@ -12,6 +12,7 @@ import zmq
 from rigd.streams.block import Block, ClockReading, Ended, Lost, StreamFormat
 from rigd.streams.ledger import ENDED_REGULARLY, ENDED_WITH_REASON
 from rigd.streams.messages import Command, Notice, WriterStatus
+from rigd.streams.writer import STOP_GRACE
 from tests.support.writer_process import deliver, running_writer
 
 FORMAT = StreamFormat(np.dtype("<i4"), (4,), 1000.0)
@@ -80,6 +81,11 @@ def test_a_sender_that_was_not_there_hears_of_the_stop_later(tmp_path: Path) -> 
         time.sleep(0.3)
         sender = writer.sender()
         sender.offer(block(0))
+        deliver(sender)
+        limit = time.monotonic() + STOP_GRACE
+        while not sender.ended and time.monotonic() < limit:
+            sender.pump()
+            time.sleep(0.001)
         deliver(sender)
         assert writer.wait_for_end().reason == "the session is over"
         assert sender.ended

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 IMAGE = Path(__file__).with_name("image.sh")
@@ -141,8 +141,9 @@ class Machine:
         pid = self._process.pid
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         for child in children:
-            if Path(f"/proc/{child}/comm").read_text() == "systemd\n":
-                self._init = int(child)
+            with suppress(OSError):  # it may have ended since
+                if Path(f"/proc/{child}/comm").read_text() == "systemd\n":
+                    self._init = int(child)
         return self._init != 0
 
     def _is_up(self) -> bool:

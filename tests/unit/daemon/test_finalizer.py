@@ -116,7 +116,7 @@ def test_times_are_those_of_the_host(finalized: Path, name: str) -> None:
     (fit,) = stream.alignment
     assert fit.mode is Mode.HOST_CLOCK
     assert fit.error is not None
-    assert fit.error < 1e-3
+    assert fit.error < 2e-3  # half of it: the last sample of a block may have waited
 
 
 def test_pynwb_reads_what_was_recorded(finalized: Path) -> None:

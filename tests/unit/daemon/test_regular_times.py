@@ -83,6 +83,6 @@ def test_it_is_written_or_refused(tmp_path: Path) -> None:
     manifest = realign(folder, Realignment.model_validate(asked), nothing)
     refused = [reason for reason in manifest.reasons if "is refused" in reason]
     assert any("its rows are events" in reason for reason in refused)
-    assert any("ms from a line, 1 ms asked" in reason for reason in refused)
+    assert any("ms from a line, 2 ms asked" in reason for reason in refused)
     with h5py.File(paths.session_file) as file:
         assert len(file["events/ttl/timestamp"]) > 0
