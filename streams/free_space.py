@@ -4,7 +4,7 @@ The lowest piece that is large enough is given first, so that what is used stays
 and in the processor's cache, however large the memory.
 """
 
-from bisect import insort
+from bisect import bisect
 from dataclasses import dataclass
 
 
@@ -36,11 +36,10 @@ class FreeSpace:
     def give_back(self, start: int, size: int) -> None:
         """Take back a piece, and join it with the free ones beside it."""
         piece = (start, start + size)
-        insort(self._free, piece)
-        number = self._free.index(piece)
-        if number + 1 < len(self._free) and self._free[number + 1][0] == piece[1]:
-            piece = (piece[0], self._free.pop(number + 1)[1])
+        number = bisect(self._free, piece)
+        if number < len(self._free) and self._free[number][0] == piece[1]:
+            piece = (piece[0], self._free.pop(number)[1])
         if number > 0 and self._free[number - 1][1] == piece[0]:
             number -= 1
             piece = (self._free.pop(number)[0], piece[1])
-        self._free[number] = piece
+        self._free.insert(number, piece)

@@ -96,17 +96,17 @@ def fit_host_clocks(parts: Sequence[Stretch]) -> list[HostClock]:
     to another rate when it started anew) is fitted by itself.
     """
     clocks = _fit_together(parts)
-    others = [
+    alike = [
         number
         for number, (part, clock) in enumerate(zip(parts, clocks, strict=True))
         if not _runs_at_another_speed(part, clock)
     ]
-    if len(others) == len(parts) or len(parts) == 1:
+    if len(alike) == len(parts) or len(parts) == 1:
         return clocks
     clocks = [_fit_together([part])[0] for part in parts]
-    if others:
-        together = _fit_together([parts[number] for number in others])
-        for number, clock in zip(others, together, strict=True):
+    if alike:
+        together = _fit_together([parts[number] for number in alike])
+        for number, clock in zip(alike, together, strict=True):
             clocks[number] = clock
     return clocks
 

@@ -126,7 +126,6 @@ class Sender:
         address: Address,
         ring: Ring,
         gather_seconds: float = GATHER_SECONDS,
-        shares_memory: bool = True,
     ) -> None:
         self.stream = stream
         self.ring = ring
@@ -138,7 +137,7 @@ class Sender:
         self._blocks_prefix = address.prefix(Kind.BLOCKS)
         self._shared_prefix = address.prefix(Kind.SHARED)
         self._memory: SharedMemory | None = None
-        self._may_share = shares_memory
+        self._has_tried_to_share = False
         self._is_seen = False
         self._gathering: Gathering | None = None
         self._missing: Lost | None = None
@@ -214,8 +213,8 @@ class Sender:
 
     def _share(self, parts: list[memoryview], size: int) -> Place | None:
         """Put a block into the shared memory; None where that has no room."""
-        if self._memory is None and self._may_share:
-            self._may_share = False
+        if not self._has_tried_to_share:
+            self._has_tried_to_share = True
             with suppress(OSError):  # without it all goes through the socket
                 self._memory = SharedMemory(self.ring.size, self._address.sender)
             self._offer_memory()
@@ -304,11 +303,15 @@ class Sender:
             if message is None:
                 self._ask_when_silent()
                 return
-            if not send(
-                (message.brief,) if self._is_seen and message.brief else message.frames
-            ):
+            if not send(self._frames_of(message)):
                 return
             mark_sent()
+
+    def _frames_of(self, message: Message) -> tuple[Any, ...]:
+        """Say only where the body lies, to a writer that sees the memory."""
+        if self._is_seen and message.brief:
+            return (message.brief,)
+        return message.frames
 
     def _ask_when_silent(self) -> None:
         """Say HELLO again when all is sent and the writer has long said nothing.
@@ -321,8 +324,9 @@ class Sender:
 
     def _greet(self) -> None:
         now = time.monotonic()
-        hello = self._unnumbered(Kind.HELLO) + self.stream.encode()
-        if now - self._greeted >= HELLO_EVERY and self._send((hello,)):
+        if now - self._greeted < HELLO_EVERY:
+            return
+        if self._send((self._unnumbered(Kind.HELLO) + self.stream.encode(),)):
             self._greeted = now
 
     def _offer_memory(self) -> None:

@@ -66,14 +66,8 @@ class Pair:
         number = next(_numbers)
         self.endpoint = f"ipc://{folder}/{number}"
         self.complaints: list[str] = []
-        self.receiver = Receiver(
-            context,
-            self.endpoint,
-            stream="s",
-            stream_format=stream_format,
-            key=KEY,
-            complain=self.complaints.append,
-        )
+        self._context, self._format = context, stream_format
+        self.receiver = self._new_receiver()
         self.sender = Sender(
             context,
             through or self.endpoint,
@@ -85,6 +79,20 @@ class Pair:
         self.taken: list[Taken] = []
         self.bodies: list[bytes] = []
         self.link: FaultyLink | None = None
+
+    def _new_receiver(self) -> Receiver:
+        return Receiver(
+            self._context,
+            self.endpoint,
+            stream="s",
+            stream_format=self._format,
+            key=KEY,
+            complain=self.complaints.append,
+        )
+
+    def start_receiver_anew(self) -> None:
+        """Put a receiver that knows nothing into the place of one that has died."""
+        self.receiver = self._new_receiver()
 
     def step(self) -> None:
         self.sender.pump()
@@ -192,14 +200,7 @@ def test_a_new_receiver_is_shown_the_memory(context: Context, tmp_path: Path) ->
     for first in range(3 * LARGE, 6 * LARGE, LARGE):
         pair.sender.offer(block(first, LARGE))
         pair.sender.pump()
-    pair.receiver = Receiver(
-        context,
-        pair.endpoint,
-        stream="s",
-        stream_format=FORMAT,
-        key=KEY,
-        complain=pair.complaints.append,
-    )
+    pair.start_receiver_anew()
     pair.receiver.go_on_from(kept)
     pair.settle()
     pair.sender.offer(block(6 * LARGE, LARGE))
@@ -286,14 +287,7 @@ def test_a_new_receiver_is_met_again(context: Context, tmp_path: Path) -> None:
     pair.settle()
     pair.receiver.socket.close(linger=0)
     time.sleep(0.05)
-    pair.receiver = Receiver(
-        context,
-        pair.endpoint,
-        stream="s",
-        stream_format=FORMAT,
-        key=KEY,
-        complain=pair.complaints.append,
-    )
+    pair.start_receiver_anew()
     pair.receiver.sender, pair.receiver.wanted = 0, 0
     pair.taken.clear()
     pair.sender.offer(block(5, 5))
