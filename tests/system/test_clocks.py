@@ -10,6 +10,7 @@ import pytest
 
 from rigd.config.paths import SessionPaths
 from rigd.daemon.manifest import Manifest
+from tests.clock.cells import ONE_SAMPLE
 from tests.clock_sessions.cells import SESSIONS
 from tests.clock_sessions.session import judge, record
 from tests.support.laboratory import Laboratory
@@ -82,7 +83,12 @@ def check_what_stands(paths: SessionPaths) -> None:
 
 @pytest.mark.timeout(200)
 def test_times_of_devices_that_share_pulses_fit_the_truth(tmp_path: Path) -> None:
-    """A short session of three devices; `make clock-sessions` has more of all."""
+    """A short session of three devices; `make clock-sessions` has more of all.
+
+    Twenty pulses, each known to a sample of both devices, leave the ends of a clock off
+    by 6 us (standard deviation): one in fifteen such sessions is off by more than the
+    15 us that ten minutes keep, none of 300 simulated ones by more than 21 us.
+    """
     names = ("reference", "probe_edges", "box_edges")
     devices = [device for device in SESSIONS["random"] if device.name in names]
     results = judge(record(tmp_path, 5, 20.0, devices), devices)
@@ -90,5 +96,5 @@ def test_times_of_devices_that_share_pulses_fit_the_truth(tmp_path: Path) -> Non
     for result in results:
         assert result.within >= 0.997, result
         if result.mode == "sync_line":
-            assert result.error < result.device.cell.always_below, result
+            assert result.error < ONE_SAMPLE, result
     assert [result.mode for result in results].count("sync_line") == 2
