@@ -225,13 +225,36 @@ def _align(
     leads: bool = False,
 ) -> Alignment:
     clock = None if shared is None else shared.clock
-    made: list[Made] = []
-    notes: list[str] = []
-    for number in range(len(domain.parts)):
-        best, why = best_of(Task(domain, number, session, line, wall, clock), leads)
-        made.append(best)
-        notes += [note for note in why if note not in notes]
+    tasks = [
+        Task(domain, number, session, line, wall, clock)
+        for number in range(len(domain.parts))
+    ]
+    chosen = [best_of(task, leads) for task in tasks]
+    chosen = [
+        best_of(task, leads) if best.constant and task.constants else (best, why)
+        for task, (best, why) in zip(_acquainted(tasks, chosen), chosen, strict=True)
+    ]
+    made = [best for best, _ in chosen]
+    notes = list(dict.fromkeys(note for _, why in chosen for note in why))
     return _alignment(domain, made, notes, leads=leads)
+
+
+def _acquainted(
+    tasks: Sequence[Task], chosen: Sequence[tuple[Made, list[str]]]
+) -> list[Task]:
+    """Tell each stretch what the pulses of the others allow."""
+    constants = [best.constant for best, _ in chosen]
+    return [
+        replace(
+            task,
+            constants=tuple(
+                constant
+                for number, constant in enumerate(constants)
+                if constant is not None and number != task.number
+            ),
+        )
+        for task in tasks
+    ]
 
 
 def _alignment(

@@ -26,6 +26,7 @@ from rigd.streams.session_clock import SessionClock
 from rigd.streams.sync_line import (
     COARSE,
     FINE,
+    Constant,
     Correction,
     PairTimes,
     corrected_knots,
@@ -61,6 +62,7 @@ class Made:
         source: What they are.
         match: Statistics of pulses.
         doubts: Why they are doubtful, in words; none: they passed all checks.
+        constant: What its pulses allow, where they tell no more than a constant.
 
     """
 
@@ -75,6 +77,7 @@ class Made:
     against: str | None = None
     match: PulseMatch | None = None
     doubts: tuple[str, ...] = ()
+    constant: Constant | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,7 @@ class Task:
         line: Pulses of the reference; None: there are none, or it is the reference.
         wall: The host's wall clock.
         shared: Clock of the domain by whose clock this one runs.
+        constants: What the pulses of the domain's other stretches allow.
 
     """
 
@@ -105,6 +109,7 @@ class Task:
     line: ReferenceLine | None = None
     wall: WallClock | None = None
     shared: ClockMap | None = None
+    constants: tuple[Constant, ...] = ()
 
     @property
     def part(self) -> Part:
@@ -312,7 +317,10 @@ def _doubts(times: PairTimes, pairs: Pairs) -> tuple[str, ...]:
 def _corrected(
     task: Task, line: ReferenceLine, pairs: PairTimes, match: PulseMatch
 ) -> Made:
-    found = correction(pairs, task.shape(pairs.x))
+    slack = task.part.host.error
+    if len(np.unique(line.piece)) > 1:
+        slack += line.host_error
+    found = correction(pairs, task.shape(pairs.x), slack, task.constants)
     x = corrected_knots(task.knots, found)
     t = task.shape(x) + np.interp(x, found.x, found.seconds)
     shape_error = task.part.host.wander + line.host_wander
@@ -329,6 +337,7 @@ def _corrected(
         relative_error=relative,
         against=line.name,
         match=match,
+        constant=found.constant,
     )
 
 

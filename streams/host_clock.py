@@ -44,6 +44,11 @@ LEAST_SHARED = 0.1
 LEAST_EXCESS = 2e-6
 """Mean lateness of the least delayed stamps is taken as at least this, s."""
 
+SLOPES = 401
+MOST_DOUBLINGS = 20
+NEVER = -20.0
+"""So many slopes of a floor are tried, as far as they are this probable (log)."""
+
 LOWEST_PART = 8
 """The smallest eighth of the latenesses is looked at."""
 
@@ -217,7 +222,56 @@ def _floor(at: Floats, rest: Floats, begins: Integers) -> tuple[Floats, float]:
             break
     together = correlation_length(rest - floor)
     stiff = SKEW_WALK / float(np.sqrt(together))
-    return floor_under(at, rest, excess, stiff, begins), excess
+    floor = floor_under(at, rest, excess, stiff, begins)
+    return floor + expected_lines(at, rest - floor, excess * together, begins), excess
+
+
+def expected_lines(x: Floats, late: Floats, mean: float, begins: Integers) -> Floats:
+    """Mean of all lines that may be the floor under latenesses, of one slope together.
+
+    The most probable floor touches the readings; the true one lies below, and may be
+    tilted. Of lines below all readings, one whose mean is higher by `mean / n` is e
+    times as probable where n readings are independent and exponential. So for a slope
+    the highest line is at h, the expected one at h - mean / n, and slopes weigh as
+    exp(sum n h / mean).
+
+    Args:
+        x: Seconds, strictly increasing.
+        late: Lateness above the most probable floor, s.
+        mean: Mean lateness, s, times the readings that tell no more than one does.
+        begins: Where pieces with an offset of their own begin.
+
+    Returns:
+        What is to be added to the most probable floor at x, s.
+
+    """
+    pieces = np.split(np.arange(len(x)), begins)
+    centred = [x[piece] - np.mean(x[piece]) for piece in pieces]
+    corners = [lower_hull(x[piece], late[piece]) for piece in pieces]
+    count = np.array([len(piece) for piece in pieces])
+
+    def highest(slopes: Floats) -> Floats:
+        """Highest line of each slope, at the middle of each piece."""
+        rows = [
+            np.min(late[piece][c] - slopes[:, None] * at[c], axis=1)
+            for piece, at, c in zip(pieces, centred, corners, strict=True)
+        ]
+        return np.array(rows)
+
+    reach = mean / float(np.ptp(x))
+    for _ in range(MOST_DOUBLINGS):
+        slopes = np.linspace(-reach, reach, SLOPES)
+        level = highest(slopes)
+        likely = count @ level / mean
+        likely -= np.max(likely)
+        if max(likely[0], likely[-1]) < NEVER or reach > MOST_CHANGE:
+            break
+        reach *= 2
+    weight = np.exp(likely) / np.sum(np.exp(likely))
+    offsets = level @ weight - mean / count
+    slope = float(slopes @ weight)
+    lines = [o + slope * at for o, at in zip(offsets, centred, strict=True)]
+    return np.concatenate(lines)
 
 
 def correlation_length(late: Floats) -> float:

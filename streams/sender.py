@@ -385,10 +385,11 @@ class Sender:
                 self._memory.give_back(message.place)
 
     def close(self) -> None:
-        """Give the socket back; what is not acknowledged is not waited for."""
+        """Give socket and memory back, once; nothing unacknowledged is waited for."""
         self._socket.close(linger=0)
-        if self._memory is not None:
-            self._memory.close()
+        memory, self._memory = self._memory, None
+        if memory is not None:
+            memory.close()
 
 
 def as_bytes(rows: npt.NDArray[Any]) -> memoryview:

@@ -35,6 +35,11 @@ LEAST_STEP = 1e-3
 CLEAR_STEP = 8.0
 """A step is a loss from so many standard deviations of the least delays on."""
 
+LIKELY_STEP = 5.0
+CLEAR_OVER_FALL = 2.5
+"""Or from so many on, if no fall of the least delay is near as large: losses only make
+it rise, all else makes it fall as far as it rises."""
+
 SIGMA_PER_MAD = 1.4826
 """Standard deviation of a normal distribution over its median absolute deviation."""
 
@@ -292,7 +297,7 @@ def silent_loss(x: Floats, delay: Floats, smallest: float) -> Loss | None:
         return None
     slope = _common_slope(at, floor)
     step, before, noise = _steps(floor - slope * at)
-    needed = np.maximum(max(smallest, grain(x, delay + x)), CLEAR_STEP * noise)
+    needed = np.maximum(max(smallest, grain(x, delay + x)), _clear(step, noise))
     if np.all(step < needed):
         return None
     clear = np.where(step >= needed, step, 0.0)
@@ -309,6 +314,14 @@ def silent_loss(x: Floats, delay: Floats, smallest: float) -> Loss | None:
     if first == 0 or first + doubtful >= len(x):
         return None
     return Loss(first, first + doubtful, float(step[j]), 3 * float(noise[j]))
+
+
+def _clear(step: Floats, noise: Floats) -> Floats:
+    """From which height on a step can't be chance, s."""
+    largest_fall = float(np.median(step) - np.min(step))
+    likely = np.maximum(LIKELY_STEP * noise, CLEAR_OVER_FALL * largest_fall)
+    clear: Floats = np.minimum(CLEAR_STEP * noise, likely)
+    return clear
 
 
 def _last_before(

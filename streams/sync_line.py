@@ -5,7 +5,8 @@ camera, a slow microcontroller), host stamps give the shape of the clock's drift
 the edges only what the stamps can't see: the constant, or its slow change.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,7 +24,7 @@ SHAPE_WALK = 3e-9
 """How fast the difference of edges and host stamps may wander, 1/sqrt(s), where the
 stamps give the shape."""
 
-FINE_WALKS = (1.5e-8, 4e-8)
+FINE_WALKS = (1e-8, 3e-8)
 """The same where the line resolves edges well, and the stamps only help out at the ends
 and between the edges: of calm and of restless clocks."""
 
@@ -86,6 +87,28 @@ class PairTimes:
 
 
 @dataclass(frozen=True, slots=True)
+class Constant:
+    """What the pulses of one stretch allow the constant between them and stamps to be.
+
+    Attributes:
+        low, high: Between these it is, s.
+        slack: By so much the stamps of the stretch may be off, s: the path's least time
+            is the same for all stretches of a device, but their clocks by host stamps
+            are not equally right.
+
+    """
+
+    low: float
+    high: float
+    slack: float = 0.0
+
+    def meets(self, other: "Constant") -> bool:
+        """Whether both can have come of one least time of the path."""
+        apart = max(self.low, other.low) - min(self.high, other.high)
+        return apart <= self.slack + other.slack
+
+
+@dataclass(frozen=True, slots=True)
 class Correction:
     """What is added to a stretch's times by host stamps, to agree with the pulses.
 
@@ -95,6 +118,7 @@ class Correction:
         exact: True where the pulses alone make the clock between these points, False
             where the host stamps give the shape in between.
         error: Bound of the error at these points, s, against the reference.
+        constant: What the pulses alone allow, where they tell no more than a constant.
 
     """
 
@@ -102,36 +126,51 @@ class Correction:
     seconds: Floats
     exact: bool
     error: float
+    constant: Constant | None = None
 
 
-def correction(pairs: PairTimes, shape: Floats) -> Correction:
+def correction(
+    pairs: PairTimes,
+    shape: Floats,
+    slack: float = 0.0,
+    others: Sequence[Constant] = (),
+) -> Correction:
     """Find what the pulses say of the times by host stamps.
 
     Args:
         pairs: Matched edges, in order.
         shape: Times of the edges by host stamps, session s.
+        slack: By so much these times may be off, s, the path's least time left aside.
+        others: What other stretches of the device say, if their pulses tell a constant.
 
     """
     rest = pairs.t - shape
     if pairs.resolution >= COARSE:
-        return _constant(pairs, rest)
+        own = replace(_constant(pairs, rest), slack=slack)
+        seconds, error = agreed(own, others)
+        error += pairs.worst / len(pairs)
+        ends = pairs.x[[0, -1]]
+        return Correction(ends, np.full(2, seconds), False, error, own)
     if pairs.resolution > FINE:
         return _slow(pairs, rest)
     return _fine(pairs, rest)
 
 
 def _fine(pairs: PairTimes, rest: Floats) -> Correction:
-    """Smooth around the host stamps' shape or around a line, as pulses ask for.
+    """Smooth around the host stamps' shape and around a line, as pulses ask for.
 
     Stamps help at the ends and between pulses, unless their floor is bent. Calm clocks
-    are smoothed more than restless ones.
+    are smoothed more than restless ones. Where the pulses can hardly tell which is
+    better, the mean is taken: each counts by how well it predicts what it left out.
     """
-    shape = pairs.t - rest
     tried = [(values, walk) for values in (rest, pairs.t) for walk in FINE_WALKS]
-    values, walk = min(tried, key=lambda one: _left_out(pairs, *one))
-    seconds = _smooth_pieces(pairs, values, walk)
-    if values is pairs.t:
-        seconds = seconds - shape
+    unlikely = np.array([_left_out(pairs, *one) for one in tried]) / (2 * pairs.sd**2)
+    weight = np.exp(np.min(unlikely) - unlikely)
+    weight /= np.sum(weight)
+    seconds = np.zeros(len(pairs))
+    for (values, walk), part in zip(tried, weight.tolist(), strict=True):
+        found = _smooth_pieces(pairs, values, walk) + (rest - values)
+        seconds += part * found
     error = max(pairs.worst, 4 * posterior_sd(pairs, max(FINE_WALKS)))
     return Correction(pairs.x, seconds, True, error)
 
@@ -151,12 +190,18 @@ def _smooth_pieces(pairs: PairTimes, values: Floats, walk: float) -> Floats:
 
 
 def _left_out(pairs: PairTimes, values: Floats, walk: float) -> float:
-    """Mean square of the distances of every second pair from a fit of the others."""
-    some, others = np.arange(0, len(pairs), 2), np.arange(1, len(pairs), 2)
-    found = _smooth_pieces(pairs.take(some), values[some], walk)
-    rest = values[others] - pairs.x[others]
-    away = rest - np.interp(pairs.x[others], pairs.x[some], found - pairs.x[some])
-    return float(np.mean(np.minimum(np.abs(away), 4 * pairs.sd) ** 2))
+    """Sum of the squared distances of each half of the pairs from a fit of the other.
+
+    Every second pair is of the same half.
+    """
+    halves = np.arange(0, len(pairs), 2), np.arange(1, len(pairs), 2)
+    total = 0.0
+    for some, others in (halves, halves[::-1]):
+        found = _smooth_pieces(pairs.take(some), values[some], walk)
+        rest = values[others] - pairs.x[others]
+        away = rest - np.interp(pairs.x[others], pairs.x[some], found - pairs.x[some])
+        total += float(np.sum(np.minimum(np.abs(away), 4 * pairs.sd) ** 2))
+    return total
 
 
 def _slow(pairs: PairTimes, rest: Floats) -> Correction:
@@ -175,8 +220,8 @@ def _bow(rest: Floats) -> float:
     return float(np.max(np.abs(means)))
 
 
-def _constant(pairs: PairTimes, rest: Floats) -> Correction:
-    """Find the constant that all pairs allow that can be of one pulse."""
+def _constant(pairs: PairTimes, rest: Floats) -> Constant:
+    """Find the constants that all pairs allow that can be of one pulse."""
     near = rest
     constant, width = intersect(near - pairs.worst, near + pairs.worst)
     for _ in range(2):
@@ -184,9 +229,27 @@ def _constant(pairs: PairTimes, rest: Floats) -> Correction:
         near = rest[is_near] if is_near.any() else rest
         constant, width = intersect(near - pairs.worst, near + pairs.worst)
     outside = np.abs(near - constant) - pairs.worst
-    error = width / 2 + max(0.0, float(np.max(outside)))
-    error += pairs.worst / len(near)
-    return Correction(pairs.x[[0, -1]], np.full(2, constant), False, error)
+    half = width / 2 + max(0.0, float(np.max(outside)))
+    return Constant(constant - half, constant + half)
+
+
+def agreed(own: Constant, others: Sequence[Constant]) -> tuple[float, float]:
+    """Find the constant of a stretch from its pulses and those of its device's others.
+
+    Returns:
+        The constant, as near to what suits all stretches as its own pulses and the
+        slack allow, and how far it may be off.
+
+    """
+    alike = [other for other in others if own.meets(other)]
+    low = max([own.low, *(c.low - c.slack - own.slack for c in alike)])
+    high = min([own.high, *(c.high + c.slack + own.slack for c in alike)])
+    if low > high:  # the others contradict each other
+        alike, low, high = [], own.low, own.high
+    all_low = max([own.low, *(c.low for c in alike)])
+    all_high = min([own.high, *(c.high for c in alike)])
+    constant = min(max((all_low + all_high) / 2, low), high)
+    return constant, max(high - constant, constant - low)
 
 
 def posterior_sd(pairs: PairTimes, walk: float) -> float:
