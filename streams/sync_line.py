@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rigd.streams.clock_map import Floats, Integers
-from rigd.streams.clock_smoothing import smoothed
+from rigd.streams.clock_smoothing import Quantization, sharpened, smoothed
 from rigd.streams.edge_matching import intersect
 
 FINE = 1e-4
@@ -178,6 +178,7 @@ def _fine(pairs: PairTimes, rest: Floats) -> Correction:
 def _smooth_pieces(pairs: PairTimes, values: Floats, walk: float) -> Floats:
     """Smooth values at the pairs around a line, for each segment of the reference."""
     found = values.copy()
+    noise = Quantization(pairs.resolution, pairs.reference_resolution, LINE_JITTER)
     for piece in np.unique(pairs.piece):
         mine = np.flatnonzero(pairs.piece == piece)
         if len(mine) < 3:
@@ -185,7 +186,9 @@ def _smooth_pieces(pairs: PairTimes, values: Floats, walk: float) -> Floats:
         x = pairs.x[mine] - pairs.x[mine[0]]
         slope, intercept = np.polyfit(x, values[mine] - x, 1)
         line = x + intercept + slope * x
-        found[mine] = line + smoothed(x, values[mine] - line, pairs.sd, walk)
+        rest = values[mine] - line
+        near = smoothed(x, rest, pairs.sd, walk)
+        found[mine] = line + sharpened(x, rest, near, noise, walk)
     return found
 
 

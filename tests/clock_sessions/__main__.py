@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.clock_sessions.cells import REFERENCE, SESSIONS, Device
+from tests.clock_sessions.cells import KINDS, REFERENCE, Device, devices_of
 from tests.clock_sessions.session import Result, judge, realign, record
 
 US = 1e6
@@ -22,9 +22,12 @@ US = 1e6
 def main() -> int:
     """Record as many sessions as asked for."""
     parser = argparse.ArgumentParser(prog="python -m tests.clock_sessions")
-    parser.add_argument("kinds", nargs="*", default=list(SESSIONS), help="default all")
+    parser.add_argument("kinds", nargs="*", default=list(KINDS), help="default all")
     parser.add_argument("--sessions", type=int, default=5, help="of each; default 5")
-    parser.add_argument("--seconds", type=float, default=50.0, help="default 50 s each")
+    parser.add_argument(
+        "--seconds", type=float, default=180.0, help="default 180 s each"
+    )
+    parser.add_argument("--each", type=int, default=1, help="devices of each cell")
     parser.add_argument("--seed", type=int, default=1, help="of the first one")
     parser.add_argument("--keep", type=Path, help="folder to keep the sessions in")
     asked = parser.parse_args()
@@ -33,7 +36,9 @@ def main() -> int:
         for seed in range(asked.seed, asked.seed + asked.sessions):
             for kind in asked.kinds:
                 folder = (asked.keep or Path(passing)) / f"{kind}-{seed}"
-                results += session(folder, seed, asked.seconds, SESSIONS[kind])
+                results += session(
+                    folder, seed, asked.seconds, devices_of(kind, asked.each)
+                )
                 print(f"session {kind} {seed} is done", file=sys.stderr)
                 if not asked.keep:
                     shutil.rmtree(folder)

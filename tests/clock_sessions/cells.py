@@ -17,8 +17,8 @@ sample of the line, so that they do not come to the host sooner after it."""
 
 REFERENCE = "reference"
 
-GAP, SILENT, RESTART = 6.0, 20.0, 38.0
-"""When things go wrong, in seconds since the device started."""
+RESTART, GAP, SILENT = 0.3, 0.5, 0.75
+"""When things go wrong, in parts of the session."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,17 @@ class Device:
         """Name of the stream with the pulses; None: it has none."""
         return f"{self.name}_line" if self.cell.pulses else None
 
-    def settings(self, random: np.random.Generator, seed: int) -> dict[str, Any]:
-        """Settings of the device: offset up to days, drift up to 100 ppm."""
+    def settings(
+        self, random: np.random.Generator, seed: int, seconds: float
+    ) -> dict[str, Any]:
+        """Settings of the device: offset up to days, drift up to 100 ppm.
+
+        Args:
+            random: Of the session.
+            seed: Of the device.
+            seconds: Length of the session.
+
+        """
         path, is_locked = self.path, self.cell.pulses == "locked"
         # The pulses come at whole seconds of CLOCK_MONOTONIC: they are locked to the
         # samples of a device that has no drift.
@@ -70,7 +79,7 @@ class Device:
             "seed": seed,
             "clock": clock,
             "block": path.packet / path.rate,
-            "faults": self._faults(seed),
+            "faults": self._faults(seed, seconds),
         }
         streams = {self.truth: {"options": self._truth()}}
         if self.line is not None:
@@ -101,7 +110,7 @@ class Device:
             sync["period"] = 1.0
         return {"signal": "digital", "rate": self.path.rate, "sync": sync}
 
-    def _faults(self, seed: int) -> list[dict[str, Any]]:
+    def _faults(self, seed: int, seconds: float) -> list[dict[str, Any]]:
         """A gap, a silent loss (one packet or frame, 0.1 s or 5 s), a restart."""
         if self.cell.trouble != "faults":
             return []
@@ -109,9 +118,9 @@ class Device:
         shortest = packet if packet > 5e-3 else 0.1
         lasts = (shortest, 0.1, 5.0)[seed % 3]
         return [
-            {"at": GAP, "lose": GAP_LASTS},
-            {"at": SILENT, "slip": lasts},
-            {"at": RESTART, "restart": True},
+            {"at": RESTART * seconds, "restart": True},
+            {"at": GAP * seconds, "lose": GAP_LASTS},
+            {"at": SILENT * seconds, "slip": lasts},
         ]
 
 
@@ -121,31 +130,38 @@ def _cell(name: str, trouble: str) -> Cell:
     return next(c for c in short if (c.name, c.trouble) == (name, trouble))
 
 
-def _devices(names: Mapping[str, str]) -> tuple[Device, ...]:
-    """One device for each trouble of the cells, by short name, and a reference."""
+def devices_of(kind: str, each: int = 1) -> tuple[Device, ...]:
+    """Devices that are recorded together: one line carries one train of pulses.
+
+    Args:
+        kind: Of `KINDS`.
+        each: So many of each cell.
+
+    Returns:
+        The reference, and devices of each trouble of the cells.
+
+    """
+    names = KINDS[kind]
     found = [Device(REFERENCE, _cell(names["probe"], "edges"))]
     for short, name in names.items():
-        troubles = [c.trouble for c in CELLS if c.name == name and c.minutes <= 10]
-        found += [Device(f"{short}_{t}", _cell(name, t)) for t in troubles]
+        for trouble in (c.trouble for c in CELLS if c.name == name and c.minutes <= 10):
+            cell = _cell(name, trouble)
+            found += [Device(f"{short}_{trouble}_{n}", cell) for n in range(each)]
     return tuple(found)
 
 
-SESSIONS: Mapping[str, tuple[Device, ...]] = {
-    "random": _devices(
-        {
-            "probe": "30 kHz, random pulses",
-            "box": "1 kHz, random pulses",
-            "camera": "camera 30/s, random pulses",
-        }
-    ),
-    "locked": _devices(
-        {
-            "probe": "30 kHz, locked pulses",
-            "usb": "host stamps, USB",
-            "frames": "host stamps, camera",
-            "serial": "host stamps, serial",
-            "radio": "host stamps, wireless",
-        }
-    ),
+KINDS: Mapping[str, Mapping[str, str]] = {
+    "random": {
+        "probe": "30 kHz, random pulses",
+        "box": "1 kHz, random pulses",
+        "camera": "camera 30/s, random pulses",
+    },
+    "locked": {
+        "probe": "30 kHz, locked pulses",
+        "usb": "host stamps, USB",
+        "frames": "host stamps, camera",
+        "serial": "host stamps, serial",
+        "radio": "host stamps, wireless",
+    },
 }
-"""Devices that are recorded together: one line carries one train of pulses."""
+"""Cells by the short names of their devices."""

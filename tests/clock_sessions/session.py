@@ -96,7 +96,10 @@ def settings(
     random = np.random.default_rng(seed)
     clocks = {"devices": {device.name: device.clock(wake) for device in devices}}
     rig = {
-        "devices": {d.name: d.settings(random, seed) for d in devices},
+        "devices": {
+            device.name: device.settings(random, seed + 1000 * number, seconds)
+            for number, device in enumerate(devices)
+        },
         "clocks": clocks,
     }
     return {

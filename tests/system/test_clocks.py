@@ -11,7 +11,7 @@ import pytest
 from rigd.config.paths import SessionPaths
 from rigd.daemon.manifest import Manifest
 from tests.clock.cells import ONE_SAMPLE
-from tests.clock_sessions.cells import SESSIONS
+from tests.clock_sessions.cells import devices_of
 from tests.clock_sessions.session import judge, record
 from tests.support.laboratory import Laboratory
 
@@ -89,8 +89,8 @@ def test_times_of_devices_that_share_pulses_fit_the_truth(tmp_path: Path) -> Non
     by 6 us (standard deviation): one in fifteen such sessions is off by more than the
     15 us that ten minutes keep, none of 300 simulated ones by more than 21 us.
     """
-    names = ("reference", "probe_edges", "box_edges")
-    devices = [device for device in SESSIONS["random"] if device.name in names]
+    names = ("reference", "probe_edges_0", "box_edges_0")
+    devices = [device for device in devices_of("random") if device.name in names]
     results = judge(record(tmp_path, 5, 20.0, devices), devices)
     assert [result.rows > 100 for result in results] == [True] * 3
     for result in results:
