@@ -4,12 +4,11 @@ Both fits here minimise a sum over readings plus `integral f''^2 / q^2`, the pri
 clock whose speed changes; each step of them is one banded linear system.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 import numpy.typing as npt
 
 from rigd.streams.clock_map import Floats, Integers
+from rigd.streams.quantization import Quantization
 
 SKEW_WALK = 3e-8
 """How fast the speed of a crystal may wander, 1/sqrt(s): 0.03 ppm in a second, 1.8 ppm
@@ -209,73 +208,6 @@ def smoothed(x: Floats, r: Floats, sd: Floats | float, walk: float) -> Floats:
     return found * UNIT
 
 
-class Quantization:
-    """How far two readings of one moment lie apart that both cut time into pieces.
-
-    Their difference is spread like the sum of two uniform errors (a trapezoid, or a
-    triangle of equal pieces) with softened corners. It tells more than a normal
-    distribution of the same width: its sides are steep.
-    """
-
-    def __init__(self, first: float, second: float, jitter: float) -> None:
-        """Describe the distribution.
-
-        Args:
-            first: Length of the pieces of the one, s.
-            second: Length of the pieces of the other, s.
-            jitter: Standard deviation of what softens the corners, s.
-
-        """
-        self._outer = (first + second) / 2 / UNIT
-        self._inner = abs(first - second) / 2 / UNIT
-        self._jitter = jitter * float(np.sqrt(3)) / np.pi / UNIT  # of a logistic rest
-        apart = np.linspace(-1.2, 1.2, 2001) * (self._outer + 3 * self._jitter)
-        chance = self._density(apart)
-        self.information = float(
-            np.sum(self.score(apart) ** 2 * chance) / np.sum(chance)
-        )
-
-    def score(self, apart: Floats) -> Floats:
-        """How fast the logarithm of the chance falls at distances in us; bounded."""
-        fall = -_corners(_step, apart, self._outer, self._inner, self._jitter)
-        most = 1 / self._jitter
-        chance = self._density(apart)
-        score = np.divide(
-            fall, chance, out=np.sign(apart) * most, where=chance > NEGLIGIBLE
-        )
-        return np.clip(score, -most, most)
-
-    def _density(self, apart: Floats) -> Floats:
-        return _corners(_ramp, apart, self._outer, self._inner, self._jitter)
-
-
-def _corners(
-    of: Callable[[Floats], Floats],
-    apart: Floats,
-    outer: float,
-    inner: float,
-    jitter: float,
-) -> Floats:
-    """Second difference of a function: what bends at the corners of a trapezoid."""
-    if inner < jitter / 10:
-        sides = (of((apart + outer) / jitter), of((apart - outer) / jitter))
-        return sides[0] + sides[1] - 2 * of(apart / jitter)
-    return (
-        of((apart + outer) / jitter)
-        - of((apart + inner) / jitter)
-        - of((apart - inner) / jitter)
-        + of((apart - outer) / jitter)
-    )
-
-
-def _ramp(v: Floats) -> Floats:
-    return np.logaddexp(0.0, v)
-
-
-def _step(v: Floats) -> Floats:
-    return 0.5 * (1 + np.tanh(v / 2))
-
-
 def sharpened(
     x: Floats, r: Floats, start: Floats, noise: Quantization, walk: float
 ) -> Floats:
@@ -295,11 +227,11 @@ def sharpened(
     if len(x) < 3:
         return start.copy()
     curvature = Curvature(x)
-    weight = np.full(len(x), noise.information)
+    weight = np.full(len(x), noise.information * UNIT**2)
     y, found = r / UNIT, start / UNIT
     for _ in range(SCORING_STEPS):
-        right = weight * found + noise.score(y - found)
-        found = curvature.solve((UNIT / walk) ** 2, weight, right)
+        pull = noise.score((y - found) * UNIT) * UNIT
+        found = curvature.solve((UNIT / walk) ** 2, weight, weight * found + pull)
     return found * UNIT
 
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rigd.streams.clock_map import Floats, Integers
-from rigd.streams.clock_smoothing import Quantization, sharpened, smoothed
+from rigd.streams.clock_smoothing import sharpened, smoothed
 from rigd.streams.edge_matching import intersect
+from rigd.streams.quantization import Quantization
 
 FINE = 1e-4
 """Lines that resolve edges to this, s, are smoothed by themselves."""
@@ -30,6 +31,9 @@ and between the edges: of calm and of restless clocks."""
 
 LINE_JITTER = 2e-6
 """Standard deviation of the pulse line itself, s."""
+
+SOFT = 0.05
+"""What two lines can be off together is not a sharp limit, but softer by this part."""
 
 ASIDE = 0.1
 """Pairs that contradict a constant by this part of what both lines can be off are not
@@ -178,7 +182,8 @@ def _fine(pairs: PairTimes, rest: Floats) -> Correction:
 def _smooth_pieces(pairs: PairTimes, values: Floats, walk: float) -> Floats:
     """Smooth values at the pairs around a line, for each segment of the reference."""
     found = values.copy()
-    noise = Quantization(pairs.resolution, pairs.reference_resolution, LINE_JITTER)
+    softness = max(LINE_JITTER, SOFT * pairs.worst)
+    noise = Quantization(pairs.resolution, pairs.reference_resolution, softness)
     for piece in np.unique(pairs.piece):
         mine = np.flatnonzero(pairs.piece == piece)
         if len(mine) < 3:

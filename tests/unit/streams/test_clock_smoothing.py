@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rigd.streams.clock_smoothing import Curvature, floor_under, smoothed
+from rigd.streams.clock_smoothing import Curvature, floor_under, sharpened, smoothed
+from rigd.streams.quantization import Quantization
 
 
 def dense(x: np.ndarray) -> np.ndarray:
@@ -42,6 +43,20 @@ def test_smoothing_follows_a_wandering_speed_and_leaves_out_what_is_far() -> Non
     found = smoothed(x, readings, 1e-5, 3e-8)
     assert np.max(np.abs(found - truth)) < 2e-5
     assert np.max(np.abs(readings - truth)) > 4e-3
+
+
+def test_what_quantization_tells_is_sharper_than_a_mean() -> None:
+    rng = np.random.default_rng(4)
+    period, errors = 1 / 30_000, []
+    noise = Quantization(period, period, 2e-6)
+    for _ in range(20):
+        x = np.cumsum(rng.uniform(0.1, 1.9, 600))
+        truth = 3e-5 * np.sin(x / 50)
+        apart = rng.uniform(-period / 2, period / 2, (2, len(x))).sum(axis=0)
+        near = smoothed(x, truth + apart, 14e-6, 3e-8)
+        sharp = sharpened(x, truth + apart, near, noise, 3e-8)
+        errors.append([np.std(near - truth), np.std(sharp - truth)])
+    assert np.median(np.divide(*np.transpose(errors))) > 1.08
 
 
 def test_the_floor_lies_under_all_readings_and_near_the_least() -> None:
@@ -83,3 +98,5 @@ def test_a_short_piece_of_a_floor_has_the_speed_of_the_long_one() -> None:
 def test_too_few_readings_stay_as_they_are(points: int) -> None:
     r = np.arange(points, dtype=float)
     assert smoothed(r, r, 1.0, 1.0).tolist() == r.tolist()
+    noise = Quantization(1.0, 1.0, 0.1)
+    assert sharpened(r, r, r, noise, 1.0).tolist() == r.tolist()

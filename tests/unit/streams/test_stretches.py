@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 from rigd.streams.clock_evidence import Anchors
 from rigd.streams.stretches import MOST_SPLITS, find_stretches, longest_run
@@ -51,6 +52,23 @@ def test_one_lost_frame_is_found_in_a_short_stretch_that_ends_early() -> None:
     after = found.stretches[1]
     assert np.min(np.diff(after.host - after.x)) > -0.01
     assert len(found.warnings) == 1
+
+
+def by_radio(lost: int, seed: int) -> Anchors:
+    """Stamps of 2 min at 50 Hz, asked for each 7.5 ms, late by 12 ms in the mean."""
+    random = np.random.default_rng(seed)
+    count = np.arange(6000)
+    x = count * 0.02
+    x_counted = np.where(count < 3600, x, x - lost * 0.02)
+    host = x * (1 + 2e-5) + random.exponential(12e-3, len(x))
+    asked = np.ceil(host / 7.5002e-3) * 7.5002e-3
+    return anchors_of(x_counted, np.maximum.accumulate(asked))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_one_lost_sample_is_found_among_stamps_that_are_as_late(seed: int) -> None:
+    assert reasons(by_radio(0, seed), 0.02) == ["start"]
+    assert reasons(by_radio(1, seed), 0.02) == ["start", "silent loss"]
 
 
 def test_stamps_that_all_disagree_are_cut_into_a_bounded_number() -> None:
