@@ -48,7 +48,7 @@ from rigd.daemon.seal import seal
 from rigd.daemon.session_clocks import read_session_clocks
 from rigd.daemon.session_file import Evidence, SessionFileError, build_session_file
 from rigd.daemon.session_lock import SessionBusyError, lock_as_helper
-from rigd.daemon.session_record import SessionRecord
+from rigd.daemon.session_record import SessionRecord, sha256_of
 from rigd.daemon.stream_entry import Arrays, StreamEntry
 from rigd.daemon.stream_findings import (
     Findings,
@@ -377,7 +377,8 @@ def _write_session_file(
     told: Told,
 ) -> tuple[Judgement, list[str]]:
     """Write the session file; return the session's verdict and what hindered it."""
-    judged = judge_session(judgements, overridden=record.overridden)
+    doubts = _doubts(paths, record)
+    judged = judge_session(judgements, doubts=doubts)
     told("writing session file", None)
     try:
         build_session_file(
@@ -394,8 +395,20 @@ def _write_session_file(
         )
     except (SessionFileError, StreamFileError, *HDF5_ERRORS) as error:
         fault = f"there is no session file: {error}"
-        return judge_session(judgements, [fault], record.overridden), [fault]
+        return judge_session(judgements, [fault], doubts), [fault]
     return judged, []
+
+
+def _doubts(paths: SessionPaths, record: SessionRecord) -> list[str]:
+    """What speaks against the session as a whole, in words."""
+    doubts = [f"started by force in spite of: {what}" for what in record.overridden]
+    told = record.settings_sha256
+    if told is not None and told != sha256_of(paths.settings):
+        doubts.append(
+            f"{paths.settings.name} was changed since the session began (its SHA-256 "
+            f"was {told}): what it says is taken as it stands now"
+        )
+    return doubts
 
 
 def _entry(

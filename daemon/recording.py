@@ -48,7 +48,7 @@ from rigd.daemon.session_folder import (
 )
 from rigd.daemon.session_lock import SessionLock
 from rigd.daemon.session_log import SessionLog
-from rigd.daemon.session_record import Follows, SessionRecord
+from rigd.daemon.session_record import Follows, SessionRecord, sha256_of
 from rigd.daemon.session_start import read_clocks, software_versions, stream_key
 from rigd.daemon.session_state import FIRST, Event, State, next_state
 from rigd.daemon.session_summary import read_step, read_summary
@@ -340,6 +340,7 @@ class Recording:
             start_monotonic_ns=clocks.monotonic_ns,
             software=software_versions(),
             follows=self._follows,
+            settings_sha256=sha256_of(self.paths.settings),
             streams={
                 name: self._stream_record(
                     source.device_name, name, source.formats[name]

@@ -60,6 +60,9 @@ class SessionRecord(Model):
     """The session that this one goes on with; None: it is the first run."""
     overridden: list[str] = Field(default_factory=list)
     """What spoke against the start, of which it was said that it shall not count."""
+    settings_sha256: str | None = None
+    """SHA-256 of `session.yaml` as the session began, in hex: units, names and factors
+    of the session file come from there. None: not noted."""
 
     def save(self, path: Path) -> None:
         """Write to `path` so that it is there whole or not at all, with a checksum."""
@@ -91,6 +94,11 @@ def checksum(values: Any) -> str:
     """Return the SHA-256 of JSON values, in hex, however they are written."""
     text = json.dumps(values, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a small file, in hex."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def write_whole(path: Path, text: str) -> None:

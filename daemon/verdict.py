@@ -99,7 +99,7 @@ def judge_stream(facts: StreamFacts, tolerance: float) -> Judgement:
 def judge_session(
     streams: Mapping[str, Judgement],
     faults: Sequence[str] = (),
-    overridden: Sequence[str] = (),
+    doubts: Sequence[str] = (),
 ) -> Judgement:
     """Judge a session by its declared streams.
 
@@ -108,7 +108,7 @@ def judge_session(
     Args:
         streams: Judgements of all declared streams, by name.
         faults: What is wrong with the session file, if anything: it can't do without.
-        overridden: What spoke against the start, which was made by force.
+        doubts: What else speaks against the session as a whole.
 
     """
     findings = [
@@ -117,10 +117,7 @@ def judge_session(
         for reason in stream.reasons
     ]
     findings += [(Verdict.INCOMPLETE, fault) for fault in faults]
-    findings += [
-        (Verdict.DEGRADED, f"started by force in spite of: {what}")
-        for what in overridden
-    ]
+    findings += [(Verdict.DEGRADED, doubt) for doubt in doubts]
     if all(stream.verdict is Verdict.FAILED for stream in streams.values()):
         findings.append((Verdict.FAILED, "no stream has usable data"))
     return _worst(findings)

@@ -18,7 +18,7 @@ from rigd.config.paths import SessionPaths
 from rigd.daemon.finalizer import FinalizeError, finalize, main
 from rigd.daemon.manifest import Manifest
 from rigd.daemon.rescue import NO_JOURNAL
-from rigd.daemon.session_record import SessionRecord
+from rigd.daemon.session_record import SessionRecord, sha256_of
 from rigd.daemon.verdict import Verdict
 from rigd.daemon.verify import verify
 from rigd.streams.clock_map import Axis, Mode
@@ -398,3 +398,19 @@ def test_settings_that_lack_a_recorded_stream_are_refused(paths: SessionPaths) -
         finalize(paths.folder)
     after = {path: path.stat().st_mtime_ns for path in paths.folder.rglob("*")}
     assert after == before
+
+
+def test_settings_that_were_changed_since_the_start_are_told(
+    paths: SessionPaths,
+) -> None:
+    record = SessionRecord.load(paths.record)
+    record.model_copy(update={"settings_sha256": sha256_of(paths.settings)}).save(
+        paths.record
+    )
+    assert finalize(paths.folder).verdict is Verdict.COMPLETE
+    with paths.settings.open("a") as settings:
+        settings.write("# by hand\n")
+    manifest = finalize(paths.folder)
+    assert manifest.verdict is Verdict.DEGRADED
+    (reason,) = manifest.reasons
+    assert reason.startswith("session.yaml was changed since the session began (its S")
