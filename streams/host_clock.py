@@ -227,13 +227,13 @@ def _floor(at: Floats, rest: Floats, begins: Integers) -> tuple[Floats, float]:
 
 
 def expected_lines(x: Floats, late: Floats, mean: float, begins: Integers) -> Floats:
-    """Mean of all lines that may be the floor under latenesses, of one slope together.
+    """Mean of the lines that may be the floor under latenesses, of one slope together.
 
-    The most probable floor touches the readings; the true one lies below, and may be
-    tilted. Of lines below all readings, one whose mean is higher by `mean / n` is e
-    times as probable where n readings are independent and exponential. So for a slope
-    the highest line is at h, the expected one at h - mean / n, and slopes weigh as
-    exp(sum n h / mean).
+    The most probable floor leans on the readings; the true one may be tilted. Of lines
+    below all readings, one whose mean is higher by `mean / n` is e times as probable
+    where n readings are independent and exponential. So slopes whose highest lines are
+    at h weigh as exp(sum n h / mean). How far below the highest line the true one lies,
+    the gaps among the latenesses tell better (`widest_gap`).
 
     Args:
         x: Seconds, strictly increasing.
@@ -268,7 +268,7 @@ def expected_lines(x: Floats, late: Floats, mean: float, begins: Integers) -> Fl
             break
         reach *= 2
     weight = np.exp(likely) / np.sum(np.exp(likely))
-    offsets = level @ weight - mean / count
+    offsets = level @ weight
     slope = float(slopes @ weight)
     lines = [o + slope * at for o, at in zip(offsets, centred, strict=True)]
     return np.concatenate(lines)

@@ -9,17 +9,15 @@ from rigd.streams.sync_line import Constant, agreed
 NO_BEGINS = np.empty(0, np.int64)
 
 
-def test_a_floor_of_independent_stamps_is_lowered_by_its_bias() -> None:
+def test_a_floor_of_many_independent_stamps_stays_nearly_as_it_is() -> None:
     rng = np.random.default_rng(1)
     x = np.arange(400.0)
     off = []
     for _ in range(50):
         late = rng.exponential(1e-3, len(x))
         late -= np.min(late)
-        lines = expected_lines(x, late, 1e-3, NO_BEGINS)
-        off.append(lines[[0, 200, -1]])
-    assert np.mean(off, axis=0)[1] == pytest.approx(-1e-3 / 400, rel=0.3)
-    assert np.max(np.abs(off)) < 5e-5
+        off.append(expected_lines(x, late, 1e-3, NO_BEGINS))
+    assert np.max(np.abs(off)) < 3e-5
 
 
 def test_stamps_that_are_late_together_tilt_the_floor_less() -> None:
@@ -40,12 +38,14 @@ def test_each_stretch_has_its_offset_and_all_have_one_slope() -> None:
     rng = np.random.default_rng(2)
     x = np.arange(500.0)
     late = rng.exponential(1e-3, len(x))
+    late[100:460] += 1e-2
     found = expected_lines(x, late, 1e-3, np.array([100, 460]))
     pieces = np.split(np.arange(500), [100, 460])
     slopes = [np.polyfit(x[piece], found[piece], 1)[0] for piece in pieces]
     np.testing.assert_allclose(slopes, slopes[0], rtol=1e-6)
+    assert np.mean(found[pieces[1]]) > 9e-3
     for piece in pieces:
-        assert np.all(found[piece] < late[piece])
+        assert np.mean(found[piece]) < np.quantile(late[piece], 0.05)
 
 
 def test_stretches_of_a_device_agree_on_one_constant() -> None:
