@@ -27,6 +27,7 @@ class Quantization:
             jitter: Standard deviation of what softens the corners, s.
 
         """
+        first, second = max(first, jitter), max(second, jitter)  # none is exact
         self._outer = (first + second) / 2
         self._inner = abs(first - second) / 2
         self._jitter = jitter * float(np.sqrt(3)) / np.pi  # of a logistic rest

@@ -31,6 +31,12 @@ def test_it_tells_more_than_a_normal_distribution_as_wide(
     assert soft < 0.01
 
 
+def test_readings_that_claim_to_be_exact_are_taken_for_as_good_as_the_line() -> None:
+    exact = Quantization(0.0, 0.0, 2e-6)
+    assert exact.information * (2e-6) ** 2 == pytest.approx(0.87, rel=0.1)
+    assert np.all(np.isfinite(exact.score(np.linspace(-1e-5, 1e-5, 11))))
+
+
 def test_the_information_is_that_of_readings() -> None:
     rng = np.random.default_rng(1)
     period, jitter = 33e-6, 2e-6
