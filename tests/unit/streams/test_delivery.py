@@ -168,6 +168,20 @@ def test_a_large_block_travels_by_shared_memory(
     pair.close()
 
 
+def test_a_sender_that_is_closed_twice_closes_nobody_elses_file(
+    context: Context, tmp_path: Path
+) -> None:
+    pair = Pair(context, tmp_path, ring=Ring(10**8))
+    assert pair.sender.offer(block(0, LARGE))
+    pair.settle()
+    pair.sender.close()
+    others = [(tmp_path / f"other{n}").open("w") for n in range(8)]
+    pair.close()
+    for other in others:
+        other.write("still open")
+        other.close()
+
+
 def test_a_block_that_memory_has_no_room_for_travels_by_socket(
     context: Context, tmp_path: Path
 ) -> None:
