@@ -142,7 +142,7 @@ def devices_of(kind: str, each: int = 1) -> tuple[Device, ...]:
 
     """
     names = KINDS[kind]
-    found = [Device(REFERENCE, _cell(names["probe"], "edges"))]
+    found = [Device(REFERENCE, _cell(names.get("probe", FINE_LINE), "edges"))]
     for short, name in names.items():
         for trouble in (c.trouble for c in CELLS if c.name == name and c.minutes <= 10):
             cell = _cell(name, trouble)
@@ -150,9 +150,11 @@ def devices_of(kind: str, each: int = 1) -> tuple[Device, ...]:
     return tuple(found)
 
 
+FINE_LINE = "30 kHz, random pulses"
+
 KINDS: Mapping[str, Mapping[str, str]] = {
     "random": {
-        "probe": "30 kHz, random pulses",
+        "probe": FINE_LINE,
         "box": "1 kHz, random pulses",
         "camera": "camera 30/s, random pulses",
     },
@@ -163,5 +165,10 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "serial": "host stamps, serial",
         "radio": "host stamps, wireless",
     },
+    "slow": {
+        "camera": "camera 30/s, random pulses",
+        "radio": "host stamps, wireless",
+    },
 }
-"""Cells by the short names of their devices."""
+"""Cells by the short names of their devices. `slow` costs so little that many devices
+of each can be recorded at once."""
