@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.clock_sessions.cells import KINDS, REFERENCE, Device, devices_of
+from tests.clock_sessions.cells import REFERENCE, Device, devices_of
 from tests.clock_sessions.session import Result, judge, realign, record
 
 US = 1e6

@@ -10,6 +10,7 @@ import sys
 INSTRUMENTED = [
     "rigd.streams.wire",
     "rigd.streams.receiver",
+    "rigd.streams.shared_memory",
     "rigd.streams.journal",
     "rigd.streams.journal_file",
     "rigd.streams.journal_state",

@@ -4,17 +4,28 @@ import os
 import struct
 import time
 from collections.abc import Callable
+from functools import cache
 from itertools import count
 from pathlib import Path
 
 import zmq
 
+from rigd.streams.free_space import Place
 from rigd.streams.journal import Payload, frame
 from rigd.streams.journal_file import JournalError, scan_open
 from rigd.streams.journal_state import read_state
 from rigd.streams.receiver import Receiver
+from rigd.streams.shared_memory import FIRST, SharedMemory
 from tests.faults.stream_kinds import KINDS, STREAM
-from tests.faults.wire_model import DATA, HEADER, HELLO, WireModel
+from tests.faults.wire_model import (
+    DATA,
+    HEADER,
+    HELLO,
+    MEMORY,
+    OFFSET,
+    SHARED,
+    WireModel,
+)
 from tests.support.writer_process import KEY
 
 PIECE = 128
@@ -28,6 +39,15 @@ RECORD = struct.Struct("<BBH")
 
 CONTEXT: "zmq.Context[zmq.Socket[bytes]]" = zmq.Context()
 NUMBERS = count()
+
+
+SENDER = 5
+
+KIND = 5
+"""Place of the kind in a header."""
+
+NOISE = bytes(range(256)) * 16
+"""What the memory of the sender holds."""
 
 
 class BrokenRuleError(Exception):
@@ -58,15 +78,32 @@ def wire(data: bytes) -> None:
     sender.connect(endpoint)
     model = WireModel(kind)
     try:
-        deliver(sender, receiver, model, [header(model, HELLO, 5) + STREAM.encode()])
+        hello = header(model, HELLO, SENDER) + STREAM.encode()
+        deliver(sender, receiver, model, [hello])
+        memory = shared_noise()
+        content = bytes(memory.view(Place(0, FIRST + len(NOISE))))
+        model.memories[memory.where] = (SENDER, content)
+        shown = header(model, MEMORY, SENDER) + memory.where
+        deliver(sender, receiver, model, [shown])
         for piece in pieces(data):
             mask = piece[: HEADER.size].ljust(HEADER.size, b"\0")
             valid = header(model, DATA, model.sender)
             mixed = bytes(a ^ b for a, b in zip(valid, mask, strict=True))
-            deliver(sender, receiver, model, [mixed + piece[HEADER.size :]])
+            body = piece[HEADER.size :]
+            if mixed[KIND] == SHARED:
+                body = body[: OFFSET.size]
+            deliver(sender, receiver, model, [mixed + body])
     finally:
         sender.close(linger=0)
         receiver.socket.close(linger=0)
+
+
+@cache
+def shared_noise() -> SharedMemory:
+    """Make the memory that the sender of all inputs shares."""
+    memory = SharedMemory(len(NOISE), SENDER)
+    memory.put([memoryview(NOISE)], len(NOISE))
+    return memory
 
 
 def header(model: WireModel, kind: int, sender: int) -> bytes:
