@@ -80,8 +80,12 @@ class MadSender:
         return [self._header(HELLO, sender=sender) + STREAM.encode()]
 
     def unknown(self) -> Message:
-        """Make a message of a sender that has not said HELLO."""
-        return [self._header(CLOCK, sender=2**64 - 1)]
+        """Make a message of another sender, which has not said HELLO on its connection.
+
+        (A mutated HELLO can have made any number the sender's.)
+        """
+        other = 2**64 - 1 - (self.model.sender == 2**64 - 1)
+        return [self._header(CLOCK, sender=other)]
 
     def end(self, reason: str = "") -> Message:
         """Make the message after which nothing follows."""
