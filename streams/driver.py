@@ -26,8 +26,8 @@ class Driver(Protocol):
 
     paced_by_consumer: bool
     """True: reads may wait until the ring has room (simulations that go as fast as
-    they are taken). False: the device does not wait, and what finds the ring full is
-    lost."""
+    they are taken, whose stamps may lie ahead of CLOCK_MONOTONIC for that). False: the
+    device does not wait, and what finds the ring full is lost."""
 
     foreign: bool
     """True: the samples do not come through this driver but from a sender of its own

@@ -433,14 +433,15 @@ class SyncPulses(Model):
 
         `device` is the seed of what only this device does not see, or sees alone.
         """
-        slots = true_ns // self.slot_ns
-        high = self._is_high(true_ns - self._onsets(slots))
+        slots, of = np.unique(true_ns // self.slot_ns, return_inverse=True)
+        high = self._is_high(true_ns - self._onsets(slots)[of])
         if self.missing:
-            high &= uniform(derived_seed(device, "missing"), slots) >= self.missing
+            seen = uniform(derived_seed(device, "missing"), slots) >= self.missing
+            high &= seen[of]
         if self.extra:
             seed = derived_seed(device, "extra")
-            own = self._is_high(true_ns - irregular(seed, slots, self.slot_ns))
-            high |= own & (uniform(seed + 1, slots) < self.extra)
+            own = self._is_high(true_ns - irregular(seed, slots, self.slot_ns)[of])
+            high |= own & (uniform(seed + 1, slots) < self.extra)[of]
         return high
 
     def _is_high(self, since: Integers) -> npt.NDArray[np.bool_]:

@@ -6,7 +6,6 @@ run time. What its clock shows is `offset` plus the run time since its counter s
 so a restart sets it back.
 """
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +14,12 @@ from rigd.streams.sampling import Floats, Integers, uniform
 
 TAIL_NS = (50e6, 200e6)
 """A transfer that is late is late by this."""
+
+POLL_PPM = 30.0
+"""The host asks by a clock of its own, which is off by as much at most."""
+
+WAKE_NS = 20e3
+"""Mean of the simulated time in which a host wakes a process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,7 @@ class SimulatedClock:
         wander_ppm: Amplitude of a slow sine of the speed, parts per million.
         wander_period_ns: Period of this sine.
         latency_ns: Least time of a transfer.
-        poll_ns: The host asks in this rhythm; 0: transfers come at once.
+        poll_ns: The host asks in about this rhythm; 0: transfers come at once.
         late: Part of the transfers that come `TAIL_NS` late.
 
     """
@@ -74,17 +79,25 @@ class SimulatedClock:
                 since = (run_ns - self._wandered(since)) / self.speed
         return self.start_ns + np.rint(since).astype(np.int64)
 
-    def delay_ns(self, transfer: int) -> int:
-        """How much later than its last sample a transfer is ready for the host."""
-        chance = uniform(self.seed, 3 * transfer + np.arange(3))
-        delay = self.latency_ns - math.log1p(-chance[0]) * self.jitter_ns
-        if chance[1] < self.late:
-            delay += TAIL_NS[0] + chance[2] * (TAIL_NS[1] - TAIL_NS[0])
-        return round(delay)
+    def delays_ns(self, transfers: Integers) -> Floats:
+        """How much later than its last sample each transfer is ready for the host."""
+        chance = uniform(self.seed, (3 * transfers[:, None] + np.arange(3)).ravel())
+        chance = chance.reshape(-1, 3)
+        tails = TAIL_NS[0] + chance[:, 2] * (TAIL_NS[1] - TAIL_NS[0])
+        delays = self.latency_ns - np.log1p(-chance[:, 0]) * self.jitter_ns
+        return np.asarray(delays + np.where(chance[:, 1] < self.late, tails, 0.0))
 
-    def arrival_ns(self, ready_ns: int, transfer: int) -> int:
-        """True time at which a transfer that is complete at `ready_ns` arrives."""
-        there = ready_ns + self.delay_ns(transfer)
-        if self.poll_ns == 0:
-            return there
-        return -(-there // self.poll_ns) * self.poll_ns
+    def arrivals_ns(self, ready_ns: Integers, transfers: Integers) -> Integers:
+        """True times at which transfers arrive that are complete at `ready_ns`."""
+        there = ready_ns - self.start_ns + self.delays_ns(transfers)
+        if self.poll_ns:
+            chance = uniform(self.seed + 1, np.arange(2))
+            period = self.poll_ns * (1 + POLL_PPM * 1e-6 * (2 * chance[0] - 1))
+            phase = period * chance[1]
+            there = np.ceil((there - phase) / period) * period + phase
+        return self.start_ns + np.ceil(there).astype(np.int64)
+
+    def wakes_ns(self, transfers: Integers) -> Integers:
+        """How long the host takes to look at transfers that have arrived, simulated."""
+        chance = uniform(self.seed + 2, transfers)
+        return np.rint(-np.log1p(-chance) * WAKE_NS).astype(np.int64)

@@ -82,14 +82,15 @@ class SimulatedOptions(Model):
     Pulses on sync lines have a seed of their own."""
     realtime: bool = True
     """True: samples come when their time has come. False: as fast as they are taken,
-    none is lost for lack of room. Default true."""
+    stamped with simulated times at which a computer would have seen them; none is lost
+    for lack of room. Default true."""
     duration: Seconds | None = Field(default=None, gt=0)
     """The device ends by itself after this long by its own clock; default: never."""
     clock: ClockOptions = Field(default_factory=ClockOptions)
     """The device's clock against the host's; default: perfect."""
-    block: Seconds = Field(default=0.01, ge=0.0001, le=0.1)
+    block: Seconds | None = Field(default=None, ge=0.0001, le=0.1)
     """Time of samples that the device gathers for one transfer, 0.1 to 100 ms;
-    default 10 ms. Without `realtime` it is 100 ms."""
+    default 10 ms, without `realtime` 100 ms."""
     faults: list[Fault] = Field(default_factory=list)
     """What goes wrong, in order of time; default nothing."""
     hang_on_open: bool = False
@@ -113,12 +114,12 @@ class SimulatedOptions(Model):
                     f"faults must follow each other: the one at {later.at:g} s begins "
                     f"before the one at {earlier.at:g} s is over"
                 )
-        if not self.realtime and any(fault.silent for fault in self.faults):
-            raise ValueError(
-                "a device without `realtime` can't be silent: it has no time to be "
-                "silent in; use `lose`, or `realtime: true`"
-            )
         return self
+
+    @property
+    def transfer(self) -> float:
+        """Time of samples of one transfer, s."""
+        return self.block or (0.01 if self.realtime else 0.1)
 
 
 class SimulatedStreamOptions(Model):

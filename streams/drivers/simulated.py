@@ -8,6 +8,7 @@ pulses and the signal `true_time` depend on true time.
 
 import time
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -51,12 +52,13 @@ class SimulatedDriver:
         }
         self._formats = {n: signal.format() for n, signal in self._signals.items()}
         self._mute = {name for name, stream in streams.items() if stream.never_delivers}
-        self._block_ns = round(options.block * 1e9)
+        self._block_ns = round(options.transfer * 1e9)
         self._timeline = plan(options.faults, options.duration)
         self._phases: list[Phase] = []
         self._clock: SimulatedClock | None = None
         self._done = 0
         self._batch = 0
+        self._seen_ns = 0
 
     # --- the verbs of a driver ----------------------------------------------------
 
@@ -94,7 +96,7 @@ class SimulatedDriver:
             late=clock.late,
         )
         self._phases = list(self._timeline.phases)
-        self._done = self._batch = 0
+        self._done = self._batch = self._seen_ns = 0
 
     def read(self, timeout: float) -> Items:
         """Wait for the next transfer; return its samples.
@@ -110,9 +112,9 @@ class SimulatedDriver:
             time.sleep(timeout)
             return ()
         if self.paced_by_consumer:
-            return self._take(self._largest_end(), time.monotonic_ns())
+            return self._take_simulated(self._clock)
         end, now_ns = self._wait_for_transfer(self._clock, timeout)
-        return () if end is None else self._take(end, now_ns)
+        return () if end is None else self._take([end], [now_ns])
 
     def stop(self) -> Items:
         """Return what has been sampled since the last transfer."""
@@ -122,7 +124,7 @@ class SimulatedDriver:
         until = 0 if self.paced_by_consumer else self._clock.run_ns(now_ns)
         items: list[Item] = []
         while self._phases and self._done < until:
-            items += self._take(min(self._largest_end(), until), now_ns)
+            items += self._take([min(self._largest_end(), until)], [now_ns])
         self._phases = []
         return items
 
@@ -213,79 +215,108 @@ class SimulatedDriver:
             time. What it takes to simulate the transfer is not in it.
 
         """
-        ends = self._transfer_ends()
+        ends, arrivals = self._next_transfers(clock)
         deadline = time.monotonic_ns() + round(timeout * 1e9)
-        due = self._due_ns(clock, ends[0])
+        due = int(arrivals[0])
         time.sleep(max(0, min(due, deadline) - time.monotonic_ns()) / 1e9)
         now_ns = time.monotonic_ns()
-        return self._latest_due(clock, ends, now_ns), now_ns
+        there = int(np.searchsorted(arrivals, now_ns, "right"))
+        return (int(ends[there - 1]) if there else None), now_ns
 
-    def _transfer_ends(self) -> list[int]:
-        """Run times at which the next transfers end, as far as one read reaches."""
+    def _take_simulated(self, clock: SimulatedClock) -> list[Item]:
+        """Return the next transfers, each stamped when a host would have seen it."""
+        ends, arrivals = self._next_transfers(clock)
+        is_last = np.append(np.diff(arrivals) > 0, True)
+        ends, arrivals = ends[is_last], arrivals[is_last]
+        seen = arrivals + clock.wakes_ns(ends // self._block_ns)
+        seen = np.maximum.accumulate(np.maximum(seen, self._seen_ns))
+        self._seen_ns = int(seen[-1])
+        return self._take(ends.tolist(), seen.tolist())
+
+    def _next_transfers(self, clock: SimulatedClock) -> tuple[Integers, Integers]:
+        """Find the next transfers, as far as one read reaches: run and true time.
+
+        Returns:
+            Run times at which their samples end, and true times at which they arrive;
+            none overtakes another.
+
+        """
         largest = self._largest_end()
         first = (self._done // self._block_ns + 1) * self._block_ns
-        return list(range(first, largest + 1, self._block_ns)) or [largest]
+        ends = np.arange(first, largest + 1, self._block_ns)
+        if len(ends) == 0:
+            ends = np.array([largest])
+        released = np.array([self._timeline.released(end) for end in ends.tolist()])
+        ready = clock.true_times(released)
+        arrivals = clock.arrivals_ns(ready, ends // self._block_ns)
+        return ends, np.maximum.accumulate(arrivals)
 
-    def _due_ns(self, clock: SimulatedClock, end: int) -> int:
-        """True time at which the transfer that ends at `end` arrives."""
-        ready = clock.true_ns(self._timeline.released(end))
-        return clock.arrival_ns(ready, end // self._block_ns)
+    def _take(self, ends: list[int], seen_ns: list[int]) -> list[Item]:
+        """Return what is sampled from where we are on, within one phase.
 
-    def _latest_due(
-        self, clock: SimulatedClock, ends: list[int], now_ns: int
-    ) -> int | None:
-        """End of the last transfer that has arrived; none overtakes another."""
-        latest = None
-        for end in ends:
-            if self._due_ns(clock, end) > now_ns:
-                break
-            latest = end
-        return latest
+        Args:
+            ends: Run times at which transfers end.
+            seen_ns: When the host saw each of them.
 
-    def _take(self, end: int, host_ns: int) -> list[Item]:
-        """Return what is sampled from where we are to `end`, within one phase."""
-        phase, begin = self._phases[0], self._done
-        items = [
-            item
-            for name in self._signals
-            if name not in self._mute
-            for item in self._items(name, phase, (begin, end), host_ns)
-        ]
-        self._done = end
-        self._batch += 1
-        if end == phase.end:
+        """
+        phase = self._phases[0]
+        transfers: list[list[Item]] = [[] for _ in ends]
+        for name in self._signals:
+            if name not in self._mute and not phase.unnoticed:
+                self._fill(transfers, name, ends, seen_ns)
+        self._done = ends[-1]
+        self._batch += len(ends)
+        items = [item for transfer in transfers for item in transfer]
+        if self._done == phase.end:
             self._phases.pop(0)
             if not self._phases and self._timeline.dies_at is None:
                 items += [Ended(name) for name in self._signals]
         return items
 
-    def _items(
-        self, name: str, phase: Phase, span: tuple[int, int], host_ns: int
-    ) -> Iterator[Item]:
-        """Blocks, or the loss, of one stream in a span of run time."""
-        schedule = self._signals[name].schedule
-        first, end = (schedule.count_before(t - phase.counter_start) for t in span)
-        if phase.unnoticed:
+    def _fill(
+        self, transfers: list[list[Item]], name: str, ends: list[int], seen: list[int]
+    ) -> None:
+        """Put blocks, or the loss, of one stream into the transfers."""
+        phase, schedule = self._phases[0], self._signals[name].schedule
+        edges = [
+            schedule.count_before(end - phase.counter_start)
+            for end in (self._done, *ends)
+        ]
+        first, count = edges[0], edges[-1] - edges[0]
+        if count == 0:
             return
-        if phase.lost and end > first:
-            yield Lost(name, first, end - first, "device", phase.epoch)
-        elif end > first:
-            yield from self._blocks(name, phase.epoch, (first, end), host_ns)
+        if phase.lost:
+            for items, (begin, end) in zip(transfers, pairwise(edges), strict=True):
+                if end > begin:
+                    items.append(Lost(name, begin, end - begin, "device", phase.epoch))
+            return
+        rows = self.expected_rows(name, first, count, epoch=phase.epoch)
+        times = self.expected_device_ns(name, first, count)
+        for number, (begin, end) in enumerate(pairwise(edges)):
+            mine = slice(begin - first, end - first)
+            place = (begin, phase.epoch, seen[number], self._batch + number)
+            transfers[number] += self._blocks(name, place, rows[mine], times[mine])
 
     def _blocks(
-        self, name: str, epoch: int, samples: tuple[int, int], host_ns: int
+        self,
+        name: str,
+        place: tuple[int, int, int, int],
+        rows: npt.NDArray[Any],
+        times: Integers,
     ) -> Iterator[Block]:
+        """Rows of one transfer: one block, or one each of images."""
         form = self._formats[name]
-        size = 1 if len(form.shape) >= IMAGE_DIMENSIONS else samples[1] - samples[0]
-        for first in range(*samples, size):
-            times = self.expected_device_ns(name, first, size if form.row_times else 1)
+        first, epoch, host_ns, batch = place
+        size = 1 if len(form.shape) >= IMAGE_DIMENSIONS else max(1, len(rows))
+        for start in range(0, len(rows), size):
+            mine = slice(start, start + size)
             yield Block(
                 name,
-                first,
-                self.expected_rows(name, first, size, epoch=epoch),
+                first + start,
+                rows[mine],
                 host_ns,
-                int(times[0]),
+                int(times[start]),
                 epoch,
-                self._batch,
-                times if form.row_times else None,
+                batch,
+                times[mine] if form.row_times else None,
             )

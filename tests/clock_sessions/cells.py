@@ -51,7 +51,12 @@ class Device:
         return f"{self.name}_line" if self.cell.pulses else None
 
     def settings(
-        self, random: np.random.Generator, seed: int, seconds: float
+        self,
+        random: np.random.Generator,
+        seed: int,
+        seconds: float,
+        *,
+        is_real_time: bool = False,
     ) -> dict[str, Any]:
         """Settings of the device: offset up to days, drift up to 100 ppm.
 
@@ -59,6 +64,7 @@ class Device:
             random: Of the session.
             seed: Of the device.
             seconds: Length of the session.
+            is_real_time: Samples come when their time has come.
 
         """
         path, is_locked = self.path, self.cell.pulses == "locked"
@@ -79,6 +85,8 @@ class Device:
             "seed": seed,
             "clock": clock,
             "block": path.packet / path.rate,
+            "realtime": is_real_time,
+            "duration": seconds,
             "faults": self._faults(seed, seconds),
         }
         streams = {self.truth: {"options": self._truth()}}

@@ -18,6 +18,9 @@ from tests.clock_sessions.cells import REFERENCE, Device
 
 Floats = npt.NDArray[np.float64]
 
+AT_MOST = 3600.0
+"""Seconds after which a session in simulated time is stopped, done or not."""
+
 NAPS = 300
 """So often is sleeping tried, to see how long this computer takes to wake a process."""
 
@@ -58,8 +61,17 @@ class Times:
     late: Floats
 
 
-def record(folder: Path, seed: int, seconds: float, devices: Sequence[Device]) -> Path:
+def record(
+    folder: Path,
+    seed: int,
+    seconds: float,
+    devices: Sequence[Device],
+    *,
+    is_real_time: bool = False,
+) -> Path:
     """Record one session in an empty folder; return the session's folder.
+
+    In simulated time what this computer does meanwhile is in no stamp.
 
     Raises:
         RuntimeError: It was not recorded.
@@ -67,7 +79,8 @@ def record(folder: Path, seed: int, seconds: float, devices: Sequence[Device]) -
     """
     (folder / "data").mkdir()
     path = folder / "session.yaml"
-    path.write_text(json.dumps(settings(seed, seconds, devices, wake_time())))
+    wake = wake_time() if is_real_time else None
+    path.write_text(json.dumps(settings(seed, seconds, devices, wake)))
     command = [sys.executable, "-m", "rigd.daemon", "record", str(path), "--json"]
     run = subprocess.run([*command, "--force"], capture_output=True, text=True)
     session = folder / "data" / f"s{seed}"
@@ -90,23 +103,24 @@ def realign(session: Path) -> None:
 
 
 def settings(
-    seed: int, seconds: float, devices: Sequence[Device], wake: float
+    seed: int, seconds: float, devices: Sequence[Device], wake: float | None
 ) -> dict[str, object]:
-    """The session file."""
+    """The session file; `wake` is `wake_time`, None: devices in simulated time."""
     random = np.random.default_rng(seed)
-    clocks = {"devices": {device.name: device.clock(wake) for device in devices}}
     rig = {
         "devices": {
-            device.name: device.settings(random, seed + 1000 * number, seconds)
+            device.name: device.settings(
+                random, seed + 1000 * number, seconds, is_real_time=wake is not None
+            )
             for number, device in enumerate(devices)
         },
-        "clocks": clocks,
+        "clocks": {"devices": {d.name: d.clock(wake or 0.0) for d in devices}},
     }
     return {
         "id": f"s{seed}",
         "description": "Clocks",
         "subject": {"id": "simulated", "species": "Mus musculus"},
-        "duration": seconds,
+        "duration": AT_MOST if wake is None else seconds,
         "rig": rig,
     }
 

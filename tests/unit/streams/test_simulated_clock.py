@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rigd.streams.simulated_clock import SimulatedClock
+from rigd.streams.simulated_clock import POLL_PPM, WAKE_NS, SimulatedClock
 
 START = 5 * 10**14
 
@@ -30,16 +30,19 @@ def test_many_times_are_the_single_ones(drift: float, run_ns: int) -> None:
 
 
 def test_without_jitter_nothing_is_late() -> None:
-    assert {SimulatedClock(START).delay_ns(n) for n in range(100)} == {0}
+    clock, transfers = SimulatedClock(START), np.arange(100)
+    assert not clock.delays_ns(transfers).any()
+    ready = START + transfers * 10**7
+    assert clock.arrivals_ns(ready, transfers).tolist() == ready.tolist()
 
 
 def test_jitter_is_the_mean_of_an_exponential_delay() -> None:
     clock = SimulatedClock(START, jitter_ns=1e6, seed=3)
-    delays = np.array([clock.delay_ns(n) for n in range(5000)])
+    delays = clock.delays_ns(np.arange(5000))
     assert delays.min() >= 0
     assert delays.mean() == pytest.approx(1e6, rel=0.1)
     assert np.median(delays) == pytest.approx(np.log(2) * 1e6, rel=0.1)
-    assert clock.delay_ns(17) == delays[17]
+    assert clock.delays_ns(np.array([17])).tolist() == [delays[17]]
 
 
 @given(
@@ -67,15 +70,24 @@ def test_a_host_that_asks_in_a_rhythm_gets_transfers_in_it() -> None:
         START, jitter_ns=1e6, latency_ns=300_000, poll_ns=16_000_000, seed=1
     )
     ready = START + np.arange(200) * 1_000_000
-    arrival = np.array([clock.arrival_ns(int(r), n) for n, r in enumerate(ready)])
-    assert np.all(arrival % 16_000_000 == 0)
+    arrival = clock.arrivals_ns(ready, np.arange(200))
     assert np.min(arrival - ready) >= 300_000
-    assert len(set(arrival.tolist())) < 20
+    asked = np.unique(arrival)
+    assert len(asked) < 20
+    period = np.diff(asked) / np.rint(np.diff(asked) / 16e6)
+    assert period / 16e6 == pytest.approx(period.mean() / 16e6, abs=1e-7)
+    assert period.mean() / 16e6 == pytest.approx(1, abs=POLL_PPM * 1e-6)
+
+
+def test_a_host_is_awake_soon_after_a_transfer() -> None:
+    waits = SimulatedClock(START, seed=4).wakes_ns(np.arange(5000))
+    assert waits.min() >= 0
+    assert waits.mean() == pytest.approx(WAKE_NS, rel=0.1)
 
 
 def test_some_transfers_are_late() -> None:
     clock = SimulatedClock(START, late=0.1, seed=2)
-    delays = np.array([clock.delay_ns(n) for n in range(2000)])
+    delays = clock.delays_ns(np.arange(2000))
     late = delays > 0
     assert late.mean() == pytest.approx(0.1, abs=0.03)
     assert delays[late].min() >= 50e6

@@ -179,6 +179,29 @@ def test_jitter_delays_but_does_not_reorder() -> None:
     assert is_uneven(np.array([len(block.data) for block in blocks]))
 
 
+def test_without_real_time_stamps_are_when_a_host_would_have_looked() -> None:
+    path = {"latency": 3e-4, "jitter": 3e-4, "poll": 0.016, "drift_ppm": 1e4}
+    options = {"realtime": False, "duration": 5, "block": 1e-3, "clock": path}
+    driver = started(options)
+    items = read_all(driver)
+    blocks = blocks_of(items, "counter")
+    assert sum(len(block.data) for block in blocks) == 5000
+    assert 4000 / 16 < len(blocks) < 6000 / 16 + 50  # one a poll, or cut by a read
+    last = np.array([b.first + len(b.data) for b in blocks])
+    ready_ns = 1e6 * (last - last[0]) / 1.01
+    late_ns = np.array([b.host_ns - blocks[0].host_ns for b in blocks]) - ready_ns
+    assert np.ptp(late_ns) < 20e6
+    assert np.all(np.diff([b.host_ns for b in blocks]) >= 0)
+
+
+def test_without_real_time_silence_is_simulated() -> None:
+    faults = [{"at": 1, "silent": 2}]
+    items = read_all(started({"realtime": False, "duration": 5, "faults": faults}))
+    stamps = [b.host_ns for b in blocks_of(items, "counter")]
+    assert len(rows_of(items, "counter")) == 5000
+    assert max(np.diff(stamps)) == pytest.approx(2e9, abs=0.15e9)
+
+
 def test_stop_returns_what_was_left_in_the_device() -> None:
     driver = started({"block": 0.1})
     time.sleep(0.25)
@@ -196,7 +219,8 @@ def test_lost_samples_are_counted() -> None:
         )
     )
     assert [i for i in items if isinstance(i, Lost)] == [
-        Lost("counter", 250, 100, "device")
+        Lost("counter", 250, 50, "device"),
+        Lost("counter", 300, 50, "device"),
     ]
     assert len(rows_of(items, "counter")) == 900
 
