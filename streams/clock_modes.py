@@ -18,6 +18,7 @@ from rigd.streams.clock_map import ClockMap, Floats, Mode, PulseMatch
 from rigd.streams.domain_clock import DomainClock, Part
 from rigd.streams.edge_matching import LEAST_PAIRS, Pairs, match_edges
 from rigd.streams.host_clock import borrow_skew
+from rigd.streams.pair_times import PairTimes
 from rigd.streams.pulses import without_bounce
 from rigd.streams.rate_trust import ASSUMED_DRIFT
 from rigd.streams.reference_line import ReferenceLine
@@ -28,7 +29,6 @@ from rigd.streams.sync_line import (
     FINE,
     Constant,
     Correction,
-    PairTimes,
     corrected_knots,
     correction,
     holdout,

@@ -52,6 +52,11 @@ NEVER = -20.0
 LOWEST_PART = 8
 """The smallest eighth of the latenesses is looked at."""
 
+SEEN_THROUGH = 180.0
+"""In longer sessions, s, a device drifts through the rhythm in which it is asked more
+than once. In shorter ones the floor can be taken to drift as the rhythm does: its ends
+are off by up to half a gap."""
+
 POLL = 125e-6
 """Hosts ask USB devices in this rhythm, s. Where a device sends in step with it, all
 stamps can be late by a part of it, the same for minutes: no stamp tells."""
@@ -132,8 +137,10 @@ def _fit_together(parts: Sequence[Stretch]) -> list[HostClock]:
     at, rest, begins = _joined(parts, lows)
     floor, excess = _floor(at, rest, begins)
     pieces = np.split(floor, np.cumsum([len(low.index) for low in lows])[:-1])
+    seconds = sum(float(part.x[-1]) for part in parts)
+    tilt = min(1.0, SEEN_THROUGH / seconds) / 2
     return [
-        _clock(part, low, piece, excess)
+        _clock(part, low, piece, excess, tilt)
         for part, low, piece in zip(parts, lows, pieces, strict=True)
     ]
 
@@ -190,13 +197,25 @@ def _joined(
     return np.concatenate(at), rest, begins
 
 
-def _clock(part: Stretch, low: _Lows, floor: Floats, excess: float) -> HostClock:
-    """Make the clock of one stretch of its piece of the floor."""
+def _clock(
+    part: Stretch, low: _Lows, floor: Floats, excess: float, tilt: float
+) -> HostClock:
+    """Make the clock of one stretch of its piece of the floor.
+
+    Args:
+        part: The stretch.
+        low: Its least delayed stamps.
+        floor: The floor under them, s.
+        excess: Their mean lateness, s.
+        tilt: The ends of the floor may be off by this part of the gap among them.
+
+    """
     x, at = part.x, part.x[low.index]
     if len(at) < 2:
         return borrow_skew(part, low.skew, ASSUMED_SKEW)
     late = low.delay - np.interp(x, at, floor)
-    wander = widest_gap(x, late, 3 * float(np.sqrt(excess / SKEW_WALK))) + excess
+    gap = widest_gap(x, late, 3 * float(np.sqrt(excess / SKEW_WALK)))
+    wander = (1 + tilt) * gap + excess
     unseen = widest_gap(x, late, np.inf) / 2
     host = at + low.skew * at + floor - unseen
     if np.any(np.diff(host) <= 0):

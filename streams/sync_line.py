@@ -11,9 +11,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rigd.streams.clock_map import Floats, Integers
-from rigd.streams.clock_smoothing import sharpened, smoothed
+from rigd.streams.clock_smoothing import smoothed
 from rigd.streams.edge_matching import intersect
+from rigd.streams.pair_times import PairTimes
+from rigd.streams.pulse_smoothing import FINE_WALKS, left_out, quantized, shares
 from rigd.streams.quantization import Quantization
+from rigd.streams.regular_train import TRAIN_WALK, smoothed_along_train
 
 FINE = 1e-4
 """Lines that resolve edges to this, s, are smoothed by themselves."""
@@ -25,16 +28,6 @@ SHAPE_WALK = 3e-9
 """How fast the difference of edges and host stamps may wander, 1/sqrt(s), where the
 stamps give the shape."""
 
-FINE_WALKS = (1e-8, 3e-8)
-"""The same where the line resolves edges well, and the stamps only help out at the ends
-and between the edges: of calm and of restless clocks."""
-
-LINE_JITTER = 2e-6
-"""Standard deviation of the pulse line itself, s."""
-
-SOFT = 0.05
-"""What two lines can be off together is not a sharp limit, but softer by this part."""
-
 ASIDE = 0.1
 """Pairs that contradict a constant by this part of what both lines can be off are not
 of one pulse."""
@@ -44,50 +37,6 @@ BOW = 30
 
 LONG_GAP = 10.0
 """Without an edge for so long, s, the clock follows its host stamps."""
-
-
-@dataclass(frozen=True, slots=True)
-class PairTimes:
-    """Matched edges of one stretch.
-
-    Attributes:
-        x: Device seconds since the stretch's origin, ascending.
-        t: Session seconds of the same edges by the reference.
-        piece: Number of the reference's segment in which each lies.
-        resolution: Resolution of our line, s.
-        reference_resolution: Resolution of the reference's line, s.
-
-    """
-
-    x: Floats
-    t: Floats
-    piece: Integers
-    resolution: float
-    reference_resolution: float
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    @property
-    def sd(self) -> float:
-        """Standard deviation of t - x: both lines cut time into equal pieces."""
-        both = self.resolution**2 + self.reference_resolution**2
-        return float(np.sqrt(both / 12 + LINE_JITTER**2))
-
-    @property
-    def worst(self) -> float:
-        """What both resolutions can be off together, s."""
-        return (self.resolution + self.reference_resolution) / 2
-
-    def take(self, which: Integers) -> "PairTimes":
-        """Pick pairs."""
-        return PairTimes(
-            self.x[which],
-            self.t[which],
-            self.piece[which],
-            self.resolution,
-            self.reference_resolution,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,53 +112,54 @@ def correction(
 def _fine(pairs: PairTimes, rest: Floats) -> Correction:
     """Smooth around the host stamps' shape and around a line, as pulses ask for.
 
-    Stamps help at the ends and between pulses, unless their floor is bent. Calm clocks
-    are smoothed more than restless ones. Where the pulses can hardly tell which is
-    better, the mean is taken: each counts by how well it predicts what it left out.
+    Stamps help at the ends and between pulses, unless their floor is bent.
     """
-    tried = [(values, walk) for values in (rest, pairs.t) for walk in FINE_WALKS]
-    unlikely = np.array([_left_out(pairs, *one) for one in tried]) / (2 * pairs.sd**2)
-    weight = np.exp(np.min(unlikely) - unlikely)
-    weight /= np.sum(weight)
-    seconds = np.zeros(len(pairs))
-    for (values, walk), part in zip(tried, weight.tolist(), strict=True):
-        found = _smooth_pieces(pairs, values, walk) + (rest - values)
-        seconds += part * found
+    along = smoothed_along_train(pairs, pairs.t - rest)
+    if along is None:
+        seconds = _smoothed_as_they_ask(pairs, rest)
+    else:  # its errors and those of the pairs hardly have to do with each other
+        paired = [_smooth(pairs, rest, v, TRAIN_WALK) for v in (rest, pairs.t)]
+        seconds = (along + np.mean(paired, axis=0)) / 2
     error = max(pairs.worst, 4 * posterior_sd(pairs, max(FINE_WALKS)))
     return Correction(pairs.x, seconds, True, error)
+
+
+def _smoothed_as_they_ask(pairs: PairTimes, rest: Floats) -> Floats:
+    """Smooth pairs of pulses at random times.
+
+    Calm clocks are smoothed more than restless ones. Where the pulses can hardly tell
+    which is better, the mean is taken: each counts by how well it predicts what it left
+    out.
+    """
+    tried = [(values, walk) for values in (rest, pairs.t) for walk in FINE_WALKS]
+    parts = shares([_left_out(pairs, *one) for one in tried])
+    both = zip(tried, parts, strict=True)
+    return np.asarray(sum(part * _smooth(pairs, rest, *one) for one, part in both))
+
+
+def _smooth(pairs: PairTimes, rest: Floats, values: Floats, walk: float) -> Floats:
+    """Smooth `rest`, or the times that it is the rest of, to a correction."""
+    return _smooth_pieces(pairs, values, walk) + (rest - values)
 
 
 def _smooth_pieces(pairs: PairTimes, values: Floats, walk: float) -> Floats:
     """Smooth values at the pairs around a line, for each segment of the reference."""
     found = values.copy()
-    softness = max(LINE_JITTER, SOFT * pairs.worst)
-    noise = Quantization(pairs.resolution, pairs.reference_resolution, softness)
+    noise = Quantization(pairs.resolution, pairs.reference_resolution, pairs.softness)
     for piece in np.unique(pairs.piece):
         mine = np.flatnonzero(pairs.piece == piece)
-        if len(mine) < 3:
-            continue
-        x = pairs.x[mine] - pairs.x[mine[0]]
-        slope, intercept = np.polyfit(x, values[mine] - x, 1)
-        line = x + intercept + slope * x
-        rest = values[mine] - line
-        near = smoothed(x, rest, pairs.sd, walk)
-        found[mine] = line + sharpened(x, rest, near, noise, walk)
+        if len(mine) >= 3:
+            found[mine] = quantized(pairs.x[mine], values[mine], noise, pairs.sd, walk)
     return found
 
 
 def _left_out(pairs: PairTimes, values: Floats, walk: float) -> float:
-    """Sum of the squared distances of each half of the pairs from a fit of the other.
+    """How unlikely each half of the pairs is by a fit of the other, see `left_out`."""
 
-    Every second pair is of the same half.
-    """
-    halves = np.arange(0, len(pairs), 2), np.arange(1, len(pairs), 2)
-    total = 0.0
-    for some, others in (halves, halves[::-1]):
-        found = _smooth_pieces(pairs.take(some), values[some], walk)
-        rest = values[others] - pairs.x[others]
-        away = rest - np.interp(pairs.x[others], pairs.x[some], found - pairs.x[some])
-        total += float(np.sum(np.minimum(np.abs(away), 4 * pairs.sd) ** 2))
-    return total
+    def smooth(some: Integers) -> Floats:
+        return _smooth_pieces(pairs.take(some), values[some], walk)
+
+    return left_out(pairs.x, values, pairs.sd, smooth)
 
 
 def _slow(pairs: PairTimes, rest: Floats) -> Correction:

@@ -146,11 +146,14 @@ def devices_of(kind: str, each: int = 1) -> tuple[Device, ...]:
         each: So many of each cell.
 
     Returns:
-        The reference, and devices of each trouble of the cells.
+        The reference of those that have a line, and devices of each trouble of the
+        cells.
 
     """
     names = KINDS[kind]
-    found = [Device(REFERENCE, _cell(names.get("probe", FINE_LINE), "edges"))]
+    found = []
+    if "probe" in names:
+        found.append(Device(REFERENCE, _cell(names["probe"], "edges")))
     for short, name in names.items():
         for trouble in (c.trouble for c in CELLS if c.name == name and c.minutes <= 10):
             cell = _cell(name, trouble)
@@ -158,11 +161,9 @@ def devices_of(kind: str, each: int = 1) -> tuple[Device, ...]:
     return tuple(found)
 
 
-FINE_LINE = "30 kHz, random pulses"
-
 KINDS: Mapping[str, Mapping[str, str]] = {
     "random": {
-        "probe": FINE_LINE,
+        "probe": "30 kHz, random pulses",
         "box": "1 kHz, random pulses",
         "camera": "camera 30/s, random pulses",
     },
@@ -173,10 +174,10 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "serial": "host stamps, serial",
         "radio": "host stamps, wireless",
     },
-    "slow": {
-        "camera": "camera 30/s, random pulses",
+    "stamps": {
+        "serial": "host stamps, serial",
         "radio": "host stamps, wireless",
     },
 }
-"""Cells by the short names of their devices. `slow` costs so little that many devices
-of each can be recorded at once."""
+"""Cells by the short names of their devices. Those of `stamps` drift through the rhythm
+in which they are asked in a minute or two: a short session can't tell both apart."""

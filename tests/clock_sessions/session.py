@@ -146,7 +146,7 @@ def judge(folder: Path, devices: Sequence[Device]) -> list[Result]:
     with h5py.File(paths.session_file) as session:
         times = {d.name: _times_in(session, d.truth, start_ns) for d in devices}
     return [
-        _result(d, manifest.clocks[d.name], times[d.name], times[REFERENCE])
+        _result(d, manifest.clocks[d.name], times[d.name], times.get(REFERENCE))
         for d in devices
     ]
 
@@ -157,11 +157,13 @@ def _times_in(session: h5py.File, stream: str, start_ns: int) -> Times:
     return Times(true, series["timestamps"][:] - true)
 
 
-def _result(device: Device, entry: DomainEntry, own: Times, reference: Times) -> Result:
+def _result(
+    device: Device, entry: DomainEntry, own: Times, reference: Times | None
+) -> Result:
     certain = _is_certain(entry, own)
     true, late = own.true[certain], own.late[certain]
     error = late
-    if device.line is not None:
+    if device.line is not None and reference is not None:
         during = (true >= reference.true[0]) & (true <= reference.true[-1])
         error = late[during] - np.interp(true[during], reference.true, reference.late)
     bound = entry.error
