@@ -22,6 +22,7 @@ SOAK ?= 5 min
 # Arguments for the benchmarks: make bench BENCH=--quick
 BENCH ?=
 # Seeds of the clock bench, first seed, parts: make clock-bench CLOCK='5 0 slow'
+# or kinds and numbers of sessions: make clock-sessions CLOCK='stamps --seconds 600'
 CLOCK ?=
 
 .DEFAULT_GOAL := help
