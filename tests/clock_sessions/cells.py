@@ -177,6 +177,7 @@ KINDS: Mapping[str, Mapping[str, str]] = {
     "stamps": {
         "serial": "host stamps, serial",
         "radio": "host stamps, wireless",
+        "usb": "host stamps, USB",
     },
 }
 """Cells by the short names of their devices. Those of `stamps` drift through the rhythm
