@@ -4,6 +4,11 @@ from collections.abc import Iterator
 
 import psutil
 import pytest
+from hypothesis import settings
+
+# How long an example takes says nothing on a busy computer.
+settings.register_profile("rigd", settings(deadline=None))
+settings.load_profile("rigd")
 
 
 def living_children() -> set[psutil.Process]:
