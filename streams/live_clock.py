@@ -12,7 +12,7 @@ import numpy as np
 from rigd.config.clocks import SyncLine
 from rigd.streams.block import NO_TIME, StreamFormat
 from rigd.streams.clock_map import Floats
-from rigd.streams.host_clock import supporting_line
+from rigd.streams.floor_lines import supporting_line
 from rigd.streams.messages import ClockStatus
 from rigd.streams.pulses import event_edges
 from rigd.streams.run import Run

@@ -201,7 +201,8 @@ class WriterStatus(Model):
     rejected: int
     acknowledged_rows: int
     lag_seconds: float | None
-    """Age of the newest row kept, on the host clock; None before the first."""
+    """Age of the newest row kept, s, on the host clock; None before the first, and in
+    simulated time."""
     lost_by_cause: dict[str, int] = Field(default_factory=dict)
     """Lost samples by cause, since this writer was started."""
     newly_lost: list[LostSamples] = Field(default_factory=list)

@@ -504,13 +504,19 @@ class Writer:
                 repeated=self._append.repeated + self._receiver.repeated,
                 rejected=self._receiver.rejected,
                 acknowledged_rows=self._file.synced.rows[0],
-                lag_seconds=(time.monotonic_ns() - last) / 1e9 if last else None,
+                lag_seconds=_age(last),
                 lost_by_cause=self._append.lost_by_cause,
                 newly_lost=newly_lost,
                 newly_lost_count=newly_lost_count,
                 clock=self._append.clock.status(time.monotonic_ns()),
             )
         )
+
+
+def _age(host_ns: int) -> float | None:
+    """Seconds since a host stamp; None: there is none, or it is simulated and ahead."""
+    age = time.monotonic_ns() - host_ns
+    return age / 1e9 if host_ns and age >= 0 else None
 
 
 def main() -> NoReturn:

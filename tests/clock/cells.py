@@ -116,12 +116,12 @@ LINE_CELLS = tuple(
 )
 
 SLOW_CELLS = tuple(
-    Cell(name, path, "random", trouble, 10, limit, median if is_whole else None)
+    Cell(name, path, "random", trouble, 10, limit, median)
     for name, path, limit, median in (
         ("1 kHz, random pulses", SERIAL, 0.5 * MS, 100 * US),
         ("camera 30/s, random pulses", CAMERA, 1 * MS, 250 * US),
     )
-    for trouble, is_whole in (("edges", True), ("faults", False))
+    for trouble in ("edges", "faults")
 )
 
 HOST_CELLS = tuple(

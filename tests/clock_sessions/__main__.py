@@ -60,8 +60,8 @@ def main() -> int:
                 if not asked.keep:
                     shutil.rmtree(folder)
     print(table(results))
-    cells = {result.device.cell for result in results}
-    return 0 if all(is_kept(cell, of_cell(cell, results)) for cell in cells) else 1
+    cells = {r.device.cell for r in results if r.device.name != REFERENCE}
+    return 0 if all(is_kept(of_cell(cell, results)) for cell in cells) else 1
 
 
 def session(
@@ -93,11 +93,11 @@ def of_cell(cell: Cell, results: Sequence[Result]) -> list[Result]:
     return [result for result in devices if result.device.cell == cell]
 
 
-def is_kept(cell: Cell, mine: Sequence[Result]) -> bool:
-    """Whether every run is good, and the median of the errors below its limit."""
-    median = float(np.median([result.error for result in mine])) if mine else 0.0
-    limit = np.inf if cell.median_below is None else cell.median_below
-    return median < limit and all(map(is_good, mine))
+def is_kept(mine: Sequence[Result]) -> bool:
+    """Whether every run of a cell is good, and the median error below its limit."""
+    limit = mine[0].device.median_below
+    median = float(np.median([result.error for result in mine]))
+    return all(map(is_good, mine)) and (limit is None or median < limit)
 
 
 def table(results: list[Result]) -> str:
@@ -109,25 +109,26 @@ def table(results: list[Result]) -> str:
     ]
     for cell in dict.fromkeys(result.device.cell for result in results):
         if mine := of_cell(cell, results):
-            lines.append(_line(cell, mine))
+            lines.append(_line(mine))
     return "\n".join(lines)
 
 
-def _line(cell: Cell, mine: list[Result]) -> str:
+def _line(mine: list[Result]) -> str:
+    device, cell = mine[0].device, mine[0].device.cell
     errors = [result.error * US for result in mine]
     bounds = [result.bound * US for result in mine if result.bound is not None]
     held = sum(result.within >= 0.997 for result in mine)
     lost = len(mine) if cell.trouble == "faults" else 0
     modes = ", ".join(sorted({result.mode for result in mine}))
     grades = "".join(sorted({result.grade for result in mine}))
-    limits = [cell.median_below, cell.always_below]
+    limits = [device.median_below, cell.always_below]
     limit = "/".join(f"{most * US:.0f}" for most in limits if most is not None)
     return (
         f"| {cell.name} | {cell.trouble} | {len(mine)} "
         f"| {np.median(errors):.1f} / {max(errors):.1f} | {limit} "
         f"| {held}/{len(mine)} | {np.median(bounds):.1f} "
         f"| {sum(result.silent_losses for result in mine)}/{lost} "
-        f"| {modes} | {grades} | {'yes' if is_kept(cell, mine) else 'no'} |"
+        f"| {modes} | {grades} | {'yes' if is_kept(mine) else 'no'} |"
     )
 
 

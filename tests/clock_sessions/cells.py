@@ -41,6 +41,11 @@ class Device:
         return self.cell.path
 
     @property
+    def median_below(self) -> float | None:
+        """Limit of the median, s: of ten minutes, so not of the stretches of faults."""
+        return None if self.cell.trouble == "faults" else self.cell.median_below
+
+    @property
     def truth(self) -> str:
         """Name of the stream with the true times."""
         return f"{self.name}_truth"

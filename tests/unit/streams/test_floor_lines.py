@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rigd.streams.host_clock import expected_lines
+from rigd.streams.floor_lines import expected_lines
 from rigd.streams.sync_line import Constant, agreed
 
 NO_BEGINS = np.empty(0, np.int64)
