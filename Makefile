@@ -11,7 +11,7 @@ DEMO := config/examples/demo.yaml
 DATA := data
 
 # Processes that run tests
-WORKERS ?= 3
+WORKERS ?= 4
 # Arguments for pytest: make tests PYTEST='-k wire'
 PYTEST ?=
 # Arguments for the fault bench, a share of its numbers, a seed and some of its benches:
@@ -24,6 +24,9 @@ BENCH ?=
 # Seeds of the clock bench, first seed, parts: make clock-bench CLOCK='5 0 slow'
 # or kinds and numbers of sessions: make clock-sessions CLOCK='stamps --seconds 600'
 CLOCK ?=
+
+# Tests start a thousand processes: the project is compiled once, not in each of them.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check tests systemd faults clock-bench clock-sessions soak format bench clean
@@ -52,7 +55,7 @@ check: $(READY) ## Format, lint, types and the direction of imports, changing no
 	$(BIN)/lint-imports --no-logo
 
 # Tests of one file stay in one process: some of them share what is costly to make.
-# Half of the time they wait for devices and disks, so that three fit on two cores.
+# Half of the time they wait for devices and disks, so that four fit on two cores.
 tests: $(READY) ## Run the tests
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --ignore tests/systemd $(PYTEST)
 

@@ -1,5 +1,6 @@
 """What holds for every test: no process that it started may be left behind."""
 
+import signal
 from collections.abc import Iterator
 
 import psutil
@@ -9,6 +10,9 @@ from hypothesis import settings
 # How long an example takes says nothing on a busy computer.
 settings.register_profile("rigd", settings(deadline=None))
 settings.load_profile("rigd")
+
+# A shell lets what it starts in the background ignore Ctrl-C, and that is inherited.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def living_children() -> set[psutil.Process]:
