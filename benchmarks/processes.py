@@ -8,7 +8,7 @@ from typing import Self, TypeVar
 
 from benchmarks.machine import cpu_seconds
 from rigd.config.base import Model
-from rigd.daemon.processes import SINGLE_THREADED
+from rigd.streams.quick_process import SINGLE_THREADED
 
 LIFETIME = 900
 """Seconds after which a child of a benchmark ends itself: its partner has died."""

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from rigd.streams.quick_process import be_quick
+
 if TYPE_CHECKING:
     from rigd.daemon.remote import Place
 
@@ -586,4 +588,5 @@ def new(
 
 def main() -> None:
     """Run the command line; the exit code is the answer."""
+    be_quick()
     app()

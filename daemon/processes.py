@@ -22,6 +22,7 @@ import zmq
 from pydantic import ValidationError
 
 from rigd.streams.messages import EVENT, Command, Event
+from rigd.streams.quick_process import SINGLE_THREADED
 
 LAST_LINES = 20
 """Lines of a child's standard error that are kept to explain its end."""
@@ -37,10 +38,6 @@ HELD_PIPE = 1.0
 
 TERMINATE_LIMIT = 5.0
 """Seconds from SIGTERM to SIGKILL."""
-
-SINGLE_THREADED = {"OPENBLAS_NUM_THREADS": "1"}
-"""Environment of children, unless it is set: else numpy begins in each of them with
-threads that spin for a tenth of a second, and never get any work."""
 
 POLL = 0.1
 """Longest time between two looks at whether a child has ended, in seconds."""

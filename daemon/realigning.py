@@ -20,6 +20,7 @@ from rigd.daemon.manifest import Manifest, ManifestError
 from rigd.daemon.realignment import forget_revision, keep_revision, save_settings
 from rigd.daemon.rescue import Told
 from rigd.daemon.session_lock import SessionBusyError, lock_as_helper
+from rigd.streams.quick_process import be_quick
 
 GOOD, FAILED, REFUSED = 0, 1, 3
 
@@ -73,4 +74,5 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    be_quick()
     sys.exit(main(sys.argv[1:]))

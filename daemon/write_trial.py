@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from rigd.daemon.host_state import WriteSpeed
+from rigd.streams.quick_process import be_quick
 
 BLOCK = 4 * 2**20
 """Bytes of one write."""
@@ -65,4 +66,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    be_quick()
     sys.exit(main())

@@ -47,6 +47,7 @@ from rigd.streams.process import (
     run_process,
     spare_the_collector,
 )
+from rigd.streams.quick_process import be_quick
 from rigd.streams.registry import configured_driver
 from rigd.streams.ring import Ring
 from rigd.streams.sender import Sender
@@ -305,4 +306,5 @@ def _take_part(
 
 
 if __name__ == "__main__":
+    be_quick()
     sys.exit(main())
