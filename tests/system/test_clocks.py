@@ -82,10 +82,10 @@ def check_what_stands(paths: SessionPaths) -> None:
 
 @pytest.mark.timeout(400)
 def test_times_of_devices_that_share_pulses_fit_the_truth(tmp_path: Path) -> None:
-    """Three minutes of simulated time; `make clock-sessions` has more of all."""
+    """Two minutes of simulated time; `make clock-sessions` has more of all."""
     names = ("reference", "probe_edges_0", "box_faults_0", "camera_faults_0")
     devices = [device for device in devices_of("random") if device.name in names]
-    results = judge(record(tmp_path, 5, 180.0, devices), devices)
+    results = judge(record(tmp_path, 5, 120.0, devices), devices)
     assert [result.rows > 100 for result in results] == [True] * 4
     for result in results:
         assert result.within >= 0.997, result
