@@ -1,7 +1,7 @@
 """The command line: what is asked, in which words, with which help.
 
-The work is done by `rigd.daemon.commands`, which is imported inside the commands, so
-that `rigd --help` does not wait for libraries.
+The work is done by modules that are imported inside the commands, so that no command
+waits for libraries of the others.
 """
 
 from importlib.metadata import version
@@ -193,9 +193,9 @@ def finalize(
 
     A stream that was cut off is recovered first.
     """
-    from rigd.daemon import commands
+    from rigd.daemon import folder_commands
 
-    raise typer.Exit(commands.finalize(folder, sha256=sha256, as_json=as_json))
+    raise typer.Exit(folder_commands.finalize(folder, sha256=sha256, as_json=as_json))
 
 
 @app.command(
@@ -210,17 +210,17 @@ def recover(folder: SessionFolder, as_json: AsJson = False) -> None:
     finalized. What was found stays in `streams/crashed/` until you delete it. It can
     be interrupted at any moment and run again.
     """
-    from rigd.daemon import commands
+    from rigd.daemon import folder_commands
 
-    raise typer.Exit(commands.recover(folder, as_json=as_json))
+    raise typer.Exit(folder_commands.recover(folder, as_json=as_json))
 
 
 @app.command(epilog="Example: rigd verify data/20261125-142501 --json")
 def verify(folder: SessionFolder, as_json: AsJson = False) -> None:
     """Compare a session folder with its manifest and journals: files, chunks, links."""
-    from rigd.daemon import commands
+    from rigd.daemon import folder_commands
 
-    raise typer.Exit(commands.verify(folder, as_json=as_json))
+    raise typer.Exit(folder_commands.verify(folder, as_json=as_json))
 
 
 @app.command(

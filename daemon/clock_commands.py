@@ -14,7 +14,7 @@ from rigd.config.paths import SessionPaths
 from rigd.config.rig import Rig
 from rigd.daemon.clock_plots import NoPlotsError, draw
 from rigd.daemon.clock_report import clock_report, read_evidence
-from rigd.daemon.commands import BAD_CONFIGURATION, FAILED, GOOD, USAGE
+from rigd.daemon.exit_codes import BAD_CONFIGURATION, FAILED, GOOD, USAGE
 from rigd.daemon.manifest import Manifest, ManifestError
 from rigd.daemon.progress import observer_for
 from rigd.daemon.session_events import Output

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
@@ -28,6 +26,7 @@ from rigd.daemon.driver_table import (
     driver_entries,
     driver_entry,
 )
+from rigd.daemon.exit_codes import BAD_CONFIGURATION, FAILED, GOOD, USAGE
 from rigd.daemon.held_elsewhere import held_by_service
 from rigd.daemon.logs import JournalLog, configure_logs, is_journal, print_fault
 from rigd.daemon.processes import Processes
@@ -41,19 +40,12 @@ from rigd.daemon.recording import (
 )
 from rigd.daemon.runtime_folder import RuntimeFolder, RuntimeFolderError
 from rigd.daemon.service_manager import ServiceManager
-from rigd.daemon.session_events import Observer, Output
+from rigd.daemon.session_events import Observer
 from rigd.daemon.session_folder import DataRootError, SessionFolderError
-from rigd.daemon.session_summary import (
-    read_step,
-    read_summary,
-    stream_recoveries,
-)
 from rigd.daemon.staying_awake import StayingAwake
 from rigd.daemon.unix_signals import Signals
 from rigd.streams.messages import Notice
 from rigd.streams.registry import DriverError, InstalledDrivers
-
-GOOD, FAILED, USAGE, BAD_CONFIGURATION = 0, 1, 2, 78
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -190,70 +182,6 @@ def _fail(error: Exception, code: int, program: Observer | None) -> int:
     if program is not None:
         program.observe(Notice(level="error", text=str(error)))
     return code
-
-
-def finalize(folder: Path, *, sha256: bool, as_json: bool) -> int:
-    """Run the finalizer on a session folder; see `rigd finalize --help`."""
-    observer = observer_for(sys.stdout, as_json=as_json, plain=True)
-    flags = () if sha256 else ("--no-sha256",)
-    code = _run_helper("rigd.daemon.finalizer", folder, observer, *flags)
-    if code not in (GOOD, FAILED) or not (folder / "manifest.json").is_file():
-        return FAILED  # the finalizer has said why
-    observer.observe(read_summary(folder))
-    return code
-
-
-def _run_helper(module: str, folder: Path, observer: Observer, *flags: str) -> int:
-    """Run a process that works on a folder, and tell of its steps.
-
-    Ctrl-C ends it at once, wherever it is: what it does can be done again.
-    """
-    command = [sys.executable, "-m", module, str(folder), *flags]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as helper:
-        try:
-            for line in helper.stdout or ():
-                step = read_step(line)
-                observer.observe(step or Output(process=module, line=line.rstrip()))
-        except KeyboardInterrupt:
-            helper.terminate()
-            print("rigd: interrupted; nothing is lost, run it again", file=sys.stderr)
-    return helper.wait()
-
-
-def recover(folder: Path, *, as_json: bool) -> int:
-    """Bring a session folder to whole, sealed, linked files; see its help."""
-    observer = observer_for(sys.stdout, as_json=as_json, plain=True)
-    code = _run_helper("rigd.daemon.recovering", folder, observer)
-    if code not in (GOOD, FAILED):
-        return FAILED  # it has said why
-    for stream in stream_recoveries(folder):
-        print(stream.model_dump_json() if as_json else stream)
-    observer.observe(read_summary(folder))
-    return code
-
-
-def verify(folder: Path, *, as_json: bool) -> int:
-    """Compare a session folder with its manifest; see `rigd verify --help`."""
-    from rigd.daemon.verify import verify as find_problems
-
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        problems = find_problems(folder, _teller(progress))
-    for problem in problems:
-        print(problem.model_dump_json() if as_json else problem)
-    is_good = all(problem.level == "note" for problem in problems)
-    if is_good and not as_json:
-        print(f"{folder}: all files are as they were sealed")
-    return GOOD if is_good else FAILED
-
-
-def _teller(progress: Progress) -> Callable[[str, int, int], None]:
-    """Show one bar for the file that is being read."""
-    bar = progress.add_task("reading", total=None, visible=sys.stderr.isatty())
-
-    def tell(file: str, done: int, size: int) -> None:
-        progress.update(bar, description=file, completed=done, total=size)
-
-    return tell
 
 
 def drivers(name: str | None, *, as_json: bool) -> int:

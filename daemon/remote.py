@@ -10,7 +10,6 @@ from pydantic import TypeAdapter
 from rigd.config.faults import ConfigurationError
 from rigd.config.load import load_session
 from rigd.daemon.client import Client, Host, NoServiceError, RefusedError
-from rigd.daemon.commands import BAD_CONFIGURATION, FAILED, GOOD
 from rigd.daemon.control_protocol import (
     DeviceStatus,
     SessionStatus,
@@ -18,6 +17,7 @@ from rigd.daemon.control_protocol import (
     Status,
 )
 from rigd.daemon.curve_keys import SERVICE, KeysError, make_keys
+from rigd.daemon.exit_codes import BAD_CONFIGURATION, FAILED, GOOD
 from rigd.daemon.progress import lines_of, observer_for, progress_line
 from rigd.daemon.service_status import session_text
 from rigd.daemon.session_events import Progress, SessionEvent

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from rigd.config.faults import ConfigurationError
 from rigd.config.load import load_rig
-from rigd.daemon.commands import BAD_CONFIGURATION, FAILED, GOOD
 from rigd.daemon.control import Control, ControlError
 from rigd.daemon.curve_keys import KeysError
+from rigd.daemon.exit_codes import BAD_CONFIGURATION, FAILED, GOOD
 from rigd.daemon.instance_lock import SecondServiceError, lock_for_service
 from rigd.daemon.logs import configure_logs, print_fault
 from rigd.daemon.metrics_server import MetricsServer

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rigd.daemon.commands import BAD_CONFIGURATION
+from rigd.daemon.exit_codes import BAD_CONFIGURATION
 from tests.support.laboratory import Laboratory, Run
 from tests.support.small_disk import small_disk
 

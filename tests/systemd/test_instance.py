@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rigd.daemon.commands import BAD_CONFIGURATION
+from rigd.daemon.exit_codes import BAD_CONFIGURATION
 from tests.systemd.machine import Machine, new_machine
 
 pytestmark = pytest.mark.timeout(180)

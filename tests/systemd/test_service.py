@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from rigd.daemon.commands import BAD_CONFIGURATION
+from rigd.daemon.exit_codes import BAD_CONFIGURATION
 from tests.systemd.machine import Machine, new_machine, wait_until
 
 pytestmark = pytest.mark.timeout(240)
