@@ -1,7 +1,6 @@
 """What `rigd realign` and `rigd clocks` do. Each returns its exit code."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -15,10 +14,10 @@ from rigd.config.rig import Rig
 from rigd.daemon.clock_plots import NoPlotsError, draw
 from rigd.daemon.clock_report import clock_report, read_evidence
 from rigd.daemon.exit_codes import BAD_CONFIGURATION, FAILED, GOOD, USAGE
+from rigd.daemon.helper_process import run_helper
 from rigd.daemon.manifest import Manifest, ManifestError
 from rigd.daemon.progress import observer_for
-from rigd.daemon.session_events import Output
-from rigd.daemon.session_summary import read_step, read_summary
+from rigd.daemon.session_summary import read_summary
 
 
 def realign(
@@ -48,22 +47,14 @@ def _misfit(asked: Realignment, rig: Rig) -> str | None:
 
 
 def _run(folder: Path, asked: Realignment, *, as_json: bool) -> int:
-    """Let the helper work, and tell of its steps and of what came out."""
+    """Let the helper work, and tell what came out."""
     observer = observer_for(sys.stdout, as_json=as_json, plain=True)
-    command = [sys.executable, "-m", "rigd.daemon.realigning", str(folder)]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as helper:
-        if helper.stdin is not None:
-            helper.stdin.write(asked.model_dump_json(exclude_unset=True))
-            helper.stdin.close()
-        for line in helper.stdout or ():
-            step = read_step(line)
-            observer.observe(step or Output(process="realign", line=line.rstrip()))
-    if helper.returncode not in (GOOD, FAILED):
+    settings = asked.model_dump_json(exclude_unset=True)
+    code = run_helper("rigd.daemon.realigning", folder, observer, settings=settings)
+    if code not in (GOOD, FAILED):
         return FAILED  # it has said why
     observer.observe(read_summary(folder))
-    return helper.returncode
+    return code
 
 
 def clocks(folder: Path, png: Path | None, *, as_json: bool) -> int:

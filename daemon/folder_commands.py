@@ -1,6 +1,5 @@
 """The commands that work on a session folder. Each returns its exit code."""
 
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,47 +8,26 @@ from rich.console import Console
 from rich.progress import Progress
 
 from rigd.daemon.exit_codes import FAILED, GOOD
+from rigd.daemon.helper_process import run_helper
 from rigd.daemon.progress import observer_for
-from rigd.daemon.session_events import Observer, Output
-from rigd.daemon.session_summary import (
-    read_step,
-    read_summary,
-    stream_recoveries,
-)
+from rigd.daemon.session_summary import read_summary, stream_recoveries
 
 
 def finalize(folder: Path, *, sha256: bool, as_json: bool) -> int:
     """Run the finalizer on a session folder; see `rigd finalize --help`."""
     observer = observer_for(sys.stdout, as_json=as_json, plain=True)
     flags = () if sha256 else ("--no-sha256",)
-    code = _run_helper("rigd.daemon.finalizer", folder, observer, *flags)
+    code = run_helper("rigd.daemon.finalizer", folder, observer, *flags)
     if code not in (GOOD, FAILED) or not (folder / "manifest.json").is_file():
         return FAILED  # the finalizer has said why
     observer.observe(read_summary(folder))
     return code
 
 
-def _run_helper(module: str, folder: Path, observer: Observer, *flags: str) -> int:
-    """Run a process that works on a folder, and tell of its steps.
-
-    Ctrl-C ends it at once, wherever it is: what it does can be done again.
-    """
-    command = [sys.executable, "-m", module, str(folder), *flags]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as helper:
-        try:
-            for line in helper.stdout or ():
-                step = read_step(line)
-                observer.observe(step or Output(process=module, line=line.rstrip()))
-        except KeyboardInterrupt:
-            helper.terminate()
-            print("rigd: interrupted; nothing is lost, run it again", file=sys.stderr)
-    return helper.wait()
-
-
 def recover(folder: Path, *, as_json: bool) -> int:
     """Bring a session folder to whole, sealed, linked files; see its help."""
     observer = observer_for(sys.stdout, as_json=as_json, plain=True)
-    code = _run_helper("rigd.daemon.recovering", folder, observer)
+    code = run_helper("rigd.daemon.recovering", folder, observer)
     if code not in (GOOD, FAILED):
         return FAILED  # it has said why
     for stream in stream_recoveries(folder):

@@ -7,6 +7,7 @@ standard input), since it imports pynwb.
 """
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -75,4 +76,5 @@ def main(arguments: Sequence[str]) -> int:
 
 if __name__ == "__main__":
     be_quick()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # end without a word: `rigd` says it
     sys.exit(main(sys.argv[1:]))

@@ -86,11 +86,15 @@ def keep_revision(paths: SessionPaths, number: int) -> None:
     """Give the newest revision's files its number beside their names.
 
     They are linked, not copied: what is made anew replaces the name without a number.
+    Does nothing where a realignment that was cut off has kept them: what has the names
+    without a number may be its own by now.
 
     Raises:
         OSError: The disk refuses.
 
     """
+    if _numbered(paths.manifest, number).exists():  # it is kept last
+        return
     for path in _newest(paths):
         kept = _numbered(path, number)
         if path.is_file() and not kept.exists():

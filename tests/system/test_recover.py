@@ -111,11 +111,13 @@ def test_only_who_may_write_may_recover() -> None:
     assert "/usr can't be written by user id 65534" in done.stderr
 
 
-@pytest.mark.parametrize("command", ["recover", "finalize"])
+@pytest.mark.parametrize("command", ["recover", "finalize", "realign"])
 def test_ctrl_c_says_that_it_can_be_run_again(
     laboratory: Laboratory, tmp_path: Path, command: str
 ) -> None:
     folder = crashed_folder(tmp_path / "session").folder
+    if command == "realign":
+        laboratory.start("finalize", folder).finish()
     run = laboratory.start(command, folder)
     assert run.popen.stdout is not None
     run.popen.stdout.readline()  # it has begun

@@ -119,6 +119,26 @@ def test_what_fails_leaves_all_as_it_was(
     assert after == before
 
 
+def test_a_realignment_that_was_cut_off_leaves_no_settings_to_others(
+    paths: SessionPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut_off(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    content = paths.session_file.read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr("rigd.daemon.finalizer.build_session_file", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            realign(paths.folder, Realignment(reference="ap"), _silent)
+    assert realign(paths.folder, Realignment(), _silent).revision == 2
+    names = {path.name for path in paths.folder.glob("*_rev-*")}
+    assert names == {f"{paths.stem}_rev-1.nwb", "manifest_rev-1.json"}
+    kept = paths.session_file.with_name(f"{paths.stem}_rev-1.nwb")
+    assert kept.read_bytes() == content
+    assert not paths.realignment.exists()
+    assert verify(paths.folder) == []
+
+
 def test_a_revision_that_was_changed_or_lost_is_noticed(paths: SessionPaths) -> None:
     realign(paths.folder, Realignment(), _silent)
     kept = paths.session_file.with_name(f"{paths.stem}_rev-1.nwb")
