@@ -59,7 +59,7 @@ def _draw_residuals(axis: "Axes", one: ClockEvidence) -> None:
         mine = one.source == source
         axis.plot(
             one.session_s[mine],
-            one.residual_s[mine] * 1e6,
+            one.residual_us[mine],
             ".",
             ms=3,
             color=COLOURS.get(source, "C1"),

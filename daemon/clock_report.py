@@ -46,6 +46,11 @@ class ClockEvidence:
     drift_s: Floats
     drift_ppm: Floats
 
+    @property
+    def residual_us(self) -> Floats:
+        """The residuals to look at, to whole ns, as the readings are, shape (n,)."""
+        return np.round(self.residual_s * 1e6, 3) + 0.0  # no -0.0
+
 
 def read_evidence(session_file: Path, manifest: Manifest) -> list[ClockEvidence]:
     """Read what the session file holds of all clocks.
@@ -177,7 +182,7 @@ def _said(name: str, entry: DomainEntry) -> list[str]:
 def _plots(one: ClockEvidence) -> list[str]:
     lines = []
     if len(one.residual_s):
-        lines.append(_plot(one.name, "residual", one.residual_s * 1e6, "us"))
+        lines.append(_plot(one.name, "residual", one.residual_us, "us"))
     if len(one.drift_ppm):
         lines.append(_plot(one.name, "drift", one.drift_ppm, "ppm"))
     return lines

@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -14,6 +15,7 @@ from rigd.config.paths import SessionPaths
 from rigd.daemon import realigning
 from rigd.daemon.clock_commands import clocks as show_clocks
 from rigd.daemon.clock_commands import realign as realign_command
+from rigd.daemon.clock_report import read_evidence
 from rigd.daemon.finalizer import FinalizeError, finalize
 from rigd.daemon.manifest import Manifest
 from rigd.daemon.realigning import realign
@@ -191,6 +193,14 @@ def test_clocks_fit_eighty_columns(
     assert "│ probe0" in text
     assert "host_clock" in text
     assert "probe0 drift ▁" in text
+
+
+def test_residuals_are_shown_in_whole_nanoseconds(paths: SessionPaths) -> None:
+    manifest = Manifest.load(paths.manifest)
+    (one, *_) = read_evidence(paths.session_file, manifest)
+    residuals = np.array([-1.8e-15, 1.23456789e-6])
+    shown = replace(one, residual_s=residuals).residual_us
+    assert [f"{value:g}" for value in shown] == ["0", "1.235"]
 
 
 def test_clocks_are_drawn(paths: SessionPaths, tmp_path: Path) -> None:
