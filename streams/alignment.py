@@ -296,10 +296,10 @@ def _segment(domain: DomainClock, part: Part, made: Made, leads: bool) -> Segmen
         x = np.array([x[0], x[0] + 1.0])
         t = np.array([t[0], t[0] + 1.0])
     away = np.abs(made.used_t - np.interp(made.used_x, x, t))
-    error = made.error if made.relative_error is None else made.relative_error
     grade = grade_of(
         made.mode,
-        error,
+        made.error,
+        made.relative_error,
         tolerance=settings.tolerance,
         sample_period=domain.evidence.sample_period,
         latency_known=settings.latency is not None or leads,

@@ -83,6 +83,7 @@ def _faults_of_fit(match: PulseMatch, ppm_allowed: float) -> list[str]:
 def grade_of(
     mode: Mode,
     error: float | None,
+    relative_error: float | None = None,
     *,
     tolerance: float,
     sample_period: float | None,
@@ -94,7 +95,9 @@ def grade_of(
 
     Args:
         mode: What its times rest on.
-        error: Bound of its error against its reference, s.
+        error: Bound of its error on the session clock, s; compared with `tolerance`.
+        relative_error: The same against the device whose pulses it was aligned by, s;
+            compared with `sample_period`. None: `error` is.
         tolerance: Largest error that is accepted, s.
         sample_period: Sample period of the fastest stream, s; None: event-like.
         latency_known: Whether the least delay of host stamps is declared; counts for
@@ -114,4 +117,5 @@ def grade_of(
         or match.matched < WELL_MATCHED * max(1, min(match.seen, match.expected))
     )
     period = tolerance if sample_period is None else sample_period
-    return Grade.B if is_thin or error > A_SAMPLE * period else Grade.A
+    own = error if relative_error is None else relative_error
+    return Grade.B if is_thin or own > A_SAMPLE * period else Grade.A
