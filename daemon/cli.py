@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from rigd.streams.quick_process import be_quick
+from rigd.streams.quick_process import end_quickly, start_quickly
 
 if TYPE_CHECKING:
     from rigd.daemon.remote import Place
@@ -588,5 +588,6 @@ def new(
 
 def main() -> None:
     """Run the command line; the exit code is the answer."""
-    be_quick()
+    start_quickly()
+    end_quickly()
     app()

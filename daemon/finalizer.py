@@ -66,7 +66,7 @@ from rigd.daemon.verdict import (
     judge_stream,
 )
 from rigd.streams.durable_stream import HDF5_ERRORS, journal_path
-from rigd.streams.quick_process import be_quick
+from rigd.streams.quick_process import end_quickly
 from rigd.streams.reserve import give_back_held_space
 from rigd.streams.stream_reader import StreamFileError
 
@@ -551,5 +551,5 @@ def _last_line(verdict: Verdict, reasons: Iterable[str]) -> str:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # end without a word: `rigd` says it
-    be_quick()
+    end_quickly()
     sys.exit(main(sys.argv[1:]))

@@ -34,7 +34,7 @@ from rigd.daemon.nwb_objects import (
 from rigd.daemon.session_record import SessionRecord, sync_to_disk
 from rigd.daemon.storable import NotStorableError, check_storable
 from rigd.streams.process import die_with_parent
-from rigd.streams.quick_process import be_quick
+from rigd.streams.quick_process import end_quickly
 from rigd.streams.stream_file import GZIP_LEVEL
 from rigd.streams.stream_layout import DatasetLayout, StreamLayout
 from rigd.streams.sync_group import add_sync, growing
@@ -204,6 +204,6 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    be_quick()
+    end_quickly()
     die_with_parent(os.getppid())
     sys.exit(main(sys.argv[1:]))

@@ -21,7 +21,7 @@ from rigd.daemon.manifest import Manifest, ManifestError
 from rigd.daemon.realignment import forget_revision, keep_revision, save_settings
 from rigd.daemon.rescue import Told
 from rigd.daemon.session_lock import SessionBusyError, lock_as_helper
-from rigd.streams.quick_process import be_quick
+from rigd.streams.quick_process import end_quickly
 
 GOOD, FAILED, REFUSED = 0, 1, 3
 
@@ -75,6 +75,6 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    be_quick()
+    end_quickly()
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # end without a word: `rigd` says it
     sys.exit(main(sys.argv[1:]))

@@ -24,7 +24,7 @@ from rigd.daemon.session_record import SessionRecord
 from rigd.streams.durable_stream import journal_path
 from rigd.streams.file_lock import holder, process_text
 from rigd.streams.journal_file import JournalError
-from rigd.streams.quick_process import be_quick
+from rigd.streams.quick_process import end_quickly
 from rigd.streams.recovery import RecoveryError, why_recover
 
 GOOD, INCOMPLETE, REFUSED = 0, 1, 3
@@ -134,5 +134,5 @@ def main(arguments: Sequence[str]) -> int:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # end without a word: `rigd` says it
-    be_quick()
+    end_quickly()
     sys.exit(main(sys.argv[1:]))

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from rigd.daemon.host_state import WriteSpeed
-from rigd.streams.quick_process import be_quick
+from rigd.streams.quick_process import end_quickly
 
 BLOCK = 4 * 2**20
 """Bytes of one write."""
@@ -66,5 +66,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    be_quick()
+    end_quickly()
     sys.exit(main())

@@ -47,7 +47,6 @@ from rigd.streams.process import (
     run_process,
     spare_the_collector,
 )
-from rigd.streams.quick_process import be_quick
 from rigd.streams.registry import configured_driver
 from rigd.streams.ring import Ring
 from rigd.streams.sender import Sender
@@ -306,5 +305,4 @@ def _take_part(
 
 
 if __name__ == "__main__":
-    be_quick()
     sys.exit(main())

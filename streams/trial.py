@@ -18,7 +18,7 @@ from rigd.streams.block import StreamFormat
 from rigd.streams.driver import DeviceError, Driver
 from rigd.streams.messages import TrialTerms
 from rigd.streams.process import TermFlag, die_with_parent, read_specification
-from rigd.streams.quick_process import be_quick
+from rigd.streams.quick_process import end_quickly
 from rigd.streams.registry import configured_driver
 from rigd.streams.trial_report import Trial, TrialReport
 
@@ -132,5 +132,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    be_quick()
+    end_quickly()
     sys.exit(main())

@@ -39,7 +39,6 @@ from rigd.streams.process import (
     run_process,
     spare_the_collector,
 )
-from rigd.streams.quick_process import be_quick
 from rigd.streams.receiver import Malformed, Receiver, Taken, TakenOver, Told
 from rigd.streams.reserve import DiskFullError
 from rigd.streams.run import Run
@@ -536,5 +535,4 @@ def main() -> NoReturn:
 
 
 if __name__ == "__main__":
-    be_quick()
     main()
