@@ -41,7 +41,7 @@ demo: $(READY) ## Record ten seconds of simulated devices into data/
 	folder=$$(ls -t $(DATA) | head -n 1); \
 	if [ "$$folder" != "$$before" ]; then \
 	  echo; \
-	  echo "Look at:   $(DATA)/$$folder (README.md tells what each file is)"; \
+	  echo "Look at:   $(DATA)/$$folder (the README.md here tells what each file is)"; \
 	  echo "Check it:  $(BIN)/rigd verify $(DATA)/$$folder"; \
 	fi; \
 	exit $$code
