@@ -266,7 +266,7 @@ class DurableStream:
             self._reserve.move_to(part_path(self.path, self._part))
         self._reserve.hold(
             self.rows + rows,
-            self._rows()[-1] + blocks,
+            self._bases[-1] + self._file.datasets[-1].rows + blocks,
             more=rows,
             waiting=self._journal.waiting,
         )

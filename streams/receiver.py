@@ -158,7 +158,7 @@ class Receiver:
         self._format = stream_format
         self._key = key
         self._row_bytes = stream_format.row_bytes + 8 * stream_format.row_times
-        self._prefixes = (b"", b"", b"")
+        self._prefixes = (b"", b"", b"", b"")
         self._memory: memoryview | None = None
         self._run: Run | None = None
         self._peer = b""
@@ -187,19 +187,24 @@ class Receiver:
 
     # --- taking -------------------------------------------------------------------
 
-    def take(self) -> list[Taken]:
-        """Take what is waiting, within the two limits, without waiting.
+    def take(self, *, is_waiting: bool = True) -> list[Taken]:
+        """Take what is waiting, within the two limits.
 
         `is_empty` says afterwards whether nothing more was there.
+
+        Args:
+            is_waiting: Whether something waits, as the poll of the socket has said.
+
         """
         taken: list[Taken] = []
         self._run = None
+        self.is_empty = not is_waiting
         full = self.taken_bytes + TAKE_BYTES
         for _ in range(TAKE_LIMIT):
-            self.is_empty = not has_input(self.socket)
             if self.is_empty or self.taken_bytes >= full:
                 break
             self._take_one(taken)
+            self.is_empty = not has_input(self.socket)
         return taken
 
     def _take_one(self, taken: list[Taken]) -> None:
@@ -219,8 +224,10 @@ class Receiver:
             self._take_data(message, body, taken)
         elif prefix == self._prefixes[1]:
             self._take_blocks(message, body, taken)
-        else:
+        elif prefix == self._prefixes[2]:
             size += self._take_shared(message, body, taken)
+        else:
+            size += self._take_shared_blocks(message, body, taken)
         self.taken_bytes += size
         self.taken_messages += 1
 
@@ -254,13 +261,27 @@ class Receiver:
             self._ask(INTRODUCE)
             return 0
         rows = RECORD.unpack_from(message, PREFIX.size)[ROWS]
-        size = rows * self._row_bytes
-        block: Any = b""
-        if len(body) == OFFSET.size:
-            (start,) = OFFSET.unpack(body)
-            block = self._memory[start : start + size]
+        block = self._in_memory(body, rows * self._row_bytes)
         self._take_data(message, block, taken)
         return len(block)
+
+    def _take_shared_blocks(self, message: bytes, body: Any, taken: list[Taken]) -> int:
+        """Take several blocks that lie in the sender's memory; return their bytes."""
+        if self._memory is None:
+            self._ask(INTRODUCE)
+            return 0
+        _, _, _, _, rows, _, _, count = RECORD.unpack_from(message, PREFIX.size)
+        size = count * RECORD.size + rows * self._row_bytes
+        blocks = self._in_memory(body, size)
+        self._take_blocks(message, blocks, taken)
+        return len(blocks)
+
+    def _in_memory(self, body: Any, size: int) -> Any:
+        """Return what lies where a message's body says; less if memory ends there."""
+        if self._memory is None or len(body) != OFFSET.size:
+            return b""
+        (start,) = OFFSET.unpack(body)
+        return self._memory[start : start + size]
 
     def _take_blocks(self, message: bytes, body: Any, taken: list[Taken]) -> None:
         sequence, _, _, _, _, _, _, count = RECORD.unpack_from(message, PREFIX.size)
@@ -286,14 +307,13 @@ class Receiver:
         end = count * RECORD.size
         if not 1 <= count <= MOST_BLOCKS or len(body) < end:
             return None
-        blocks = list(RECORD.iter_unpack(body[:end]))
-        rows = sum(block[ROWS] for block in blocks)
-        are_sound = all(
-            block[0] == number and not fault_of_rows(block[1], block[ROWS])
-            for number, block in enumerate(blocks, sequence)
-        )
-        is_whole = len(body) - end == rows * self._row_bytes
-        return blocks if are_sound and is_whole else None
+        blocks, rows_of_all = list(RECORD.iter_unpack(body[:end])), 0
+        for wanted, (number, first, _, _, rows, *_) in enumerate(blocks, sequence):
+            if number != wanted or not rows or first + rows > SAMPLES_END:
+                return None
+            rows_of_all += rows
+        is_whole = len(body) - end == rows_of_all * self._row_bytes
+        return blocks if is_whole else None
 
     def _take_piece(self, blocks: list[Any], body: Any, taken: list[Taken]) -> None:
         end = len(blocks) * RECORD.size
@@ -502,7 +522,12 @@ class Receiver:
         """Take samples of this sender from now on: what its messages begin with."""
         self.sender, self._memory = sender, None
         prefix = self._address(sender).prefix
-        self._prefixes = prefix(Kind.DATA), prefix(Kind.BLOCKS), prefix(Kind.SHARED)
+        self._prefixes = (
+            prefix(Kind.DATA),
+            prefix(Kind.BLOCKS),
+            prefix(Kind.SHARED),
+            prefix(Kind.SHARED_BLOCKS),
+        )
 
     def _address(self, sender: int) -> Address:
         return Address(self._key, self._format.digest, sender)

@@ -28,9 +28,9 @@ from rigd.streams.wire import (
     Kind,
     WireError,
     high_water_mark,
-    pack_blocks,
     pack_header,
     parse_header,
+    record_of_blocks,
 )
 
 HELLO_EVERY = 0.5
@@ -45,8 +45,11 @@ PUMP_LIMIT = 256
 MORE_FOLLOWS = zmq.NOBLOCK | zmq.SNDMORE
 """Flags of the first of two frames."""
 
-GATHER_SECONDS = 0.12
+GATHER_SECONDS = 0.11
 """Seconds that a small block may wait for others, to travel with them."""
+
+LONG_AGO = -(10**12)
+"""CLOCK_MONOTONIC, ns, of blocks before the first."""
 
 
 @dataclass(slots=True)
@@ -136,10 +139,12 @@ class Sender:
         self._data_prefix = address.prefix(Kind.DATA)
         self._blocks_prefix = address.prefix(Kind.BLOCKS)
         self._shared_prefix = address.prefix(Kind.SHARED)
+        self._shared_blocks_prefix = address.prefix(Kind.SHARED_BLOCKS)
         self._memory: SharedMemory | None = None
         self._has_tried_to_share = False
         self._is_seen = False
         self._gathering: Gathering | None = None
+        self._came = LONG_AGO, LONG_AGO
         self._missing: Lost | None = None
         self._ended: int | None = None
         self._greeted = -HELLO_EVERY
@@ -170,13 +175,19 @@ class Sender:
 
     def _gather(self, block: Block, rows: int, size: int) -> None:
         """Put a small block beside those before it that have not been sent."""
+        now = time.monotonic_ns()
         gathering = self._gathering
         if gathering is None or not gathering.takes(block, size):
             self.finish_gathering()
-            gathering = Gathering(time.monotonic_ns(), block.first, block.epoch)
-            self._gathering = gathering
+            self._gathering = gathering = Gathering(now, block.first, block.epoch)
         record = record_of(block, rows, self.ring.number(size, rows))
         gathering.add(record, block, rows, size)
+        before, last = self._came
+        self._came = last, now
+        expected = now + min(now - last, last - before)
+        is_last = expected - gathering.since > self._gather_ns
+        if is_last or gathering.size + size > GATHER_BYTES:
+            self.finish_gathering()
 
     def finish_gathering(self) -> None:
         """Let the blocks that wait for others travel now."""
@@ -186,9 +197,25 @@ class Sender:
         records, parts, rows = gathering.records, gathering.parts, gathering.rows
         if len(records) == 1:
             frame = b"".join((self._data_prefix, *records, *parts))
+            self.ring.keep(Message((frame,), gathering.size, rows))
+        elif gathering.size < COPY_BELOW:
+            header = self._blocks_prefix + record_of_blocks(records, rows)
+            frame = b"".join((header, *records, *parts))
+            self.ring.keep(Message((frame,), gathering.size, rows, len(records)))
         else:
-            frame = pack_blocks(self._blocks_prefix, records, parts, rows)
-        self.ring.keep(Message((frame,), gathering.size, rows, len(records)))
+            self._share_gathered(gathering)
+
+    def _share_gathered(self, gathering: Gathering) -> None:
+        """Keep blocks that are large together in shared memory, as one piece."""
+        records, rows, size = gathering.records, gathering.rows, gathering.size
+        record = record_of_blocks(records, rows)
+        body: Any = b"".join((*records, *gathering.parts))
+        place, brief = self._share([memoryview(body)], len(body)), b""
+        if place is not None and self._memory is not None:
+            body = self._memory.view(place)
+            brief = self._shared_blocks_prefix + record + OFFSET.pack(place.offset)
+        frames = (self._blocks_prefix + record, body)
+        self.ring.keep(Message(frames, size, rows, len(records), place, brief))
 
     def _finish_gathering_in_time(self) -> None:
         gathering = self._gathering

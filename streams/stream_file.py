@@ -197,9 +197,9 @@ class GrowingDataset:
             new = new[os.pwrite(self._descriptor, new, place + end - len(new)) :]
         if rows is not None and self._stored is not None:
             size = self._chunk_bytes
-            digest = xxh3_64_intdigest(self._buffer)
-            if self._digest(place, size) != digest:
+            if not self._has_ends_of(self._buffer, place):
                 raise OSError(f"{self._layout.path}: the chunk at {place} has changed")
+            digest = xxh3_64_intdigest(self._buffer)
             self._stored(StoredChunk(self._start, rows, 0, place, size, digest))
 
     def _write_tiles(self, rows: int, *, for_good: bool) -> None:
@@ -236,15 +236,15 @@ class GrowingDataset:
             self._stored(StoredChunk(self._start, rows, tile, offset, size, digest))
 
     def _is_at_the_end(self, stored: Any, before: int) -> bool:
-        """Whether the file has grown by the chunk and nothing else.
+        """Whether the file has grown by the chunk and nothing else."""
+        grown = self._end_of_file() - before
+        return grown == len(stored) and self._has_ends_of(stored, before)
 
-        Both its ends are read, which costs next to nothing.
-        """
+    def _has_ends_of(self, stored: Any, place: int) -> bool:
+        """Whether a chunk's first and last bytes stand there: costs next to nothing."""
         size = len(stored)
-        if self._end_of_file() - before != size:
-            return False
         probe = min(PROBE_BYTES, size)
-        ends = ((before, stored[:probe]), (before + size - probe, stored[-probe:]))
+        ends = ((place, stored[:probe]), (place + size - probe, stored[-probe:]))
         return all(
             os.pread(self._descriptor, probe, offset) == bytes(content)
             for offset, content in ends

@@ -12,7 +12,7 @@ from rigd.streams.reserve import SUFFIX, DiskFullError, HeldSpace, Reserve
 from rigd.streams.room import LEAST_STEP, StreamRoom, step_of
 from rigd.streams.stream_layout import StreamLayout
 
-FEW_ROWS, BLOCKS_AHEAD = 64, 64
+FEW_ROWS, BLOCKS_AHEAD = 64, 256
 """Rows of a stream without a rate, and blocks, that are made room for together."""
 
 

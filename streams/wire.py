@@ -65,7 +65,7 @@ COPY_BELOW = 64 * 1024
 """Bodies below this many bytes travel copied, in the header's frame; measured:
 zero-copy costs more than it saves below 64 KiB."""
 
-GATHER_BYTES = 128 * 1024
+GATHER_BYTES = 192 * 1024
 """Bodies of small blocks that travel as one message have at most so many bytes."""
 
 MOST_BLOCKS = 4096
@@ -115,9 +115,11 @@ class Kind(IntEnum):
     SHARED = 13
     """Numbered. A DATA message whose body lies in the sender's memory; body = where
     (`OFFSET`)."""
+    SHARED_BLOCKS = 14
+    """Numbered. A BLOCKS message whose body lies there; body = where."""
 
 
-SAMPLES = frozenset({Kind.DATA, Kind.BLOCKS, Kind.SHARED})
+SAMPLES = frozenset({Kind.DATA, Kind.BLOCKS, Kind.SHARED, Kind.SHARED_BLOCKS})
 NUMBERED = SAMPLES | {Kind.LOST, Kind.CLOCK, Kind.END}
 
 
@@ -183,21 +185,16 @@ def pack_header(header: Header) -> bytes:
     )
 
 
-def pack_blocks(
-    prefix: bytes, records: list[bytes], parts: list[Any], rows: int
-) -> bytes:
-    """Make a BLOCKS message.
+def record_of_blocks(records: list[bytes], rows: int) -> bytes:
+    """Make the `RECORD` of a BLOCKS message.
 
     Args:
-        prefix: `Address.prefix` of kind BLOCKS.
-        records: The blocks' `RECORD`s.
-        parts: Their bodies, in pieces: anything with bytes in C order.
+        records: The blocks' `RECORD`s; the body is these, then the blocks' bodies.
         rows: Rows of all blocks.
 
     """
     sequence, first, _, _, _, epoch, _, _ = RECORD.unpack(records[0])
-    record = RECORD.pack(sequence, first, 0, 0, rows, epoch, 0, len(records))
-    return b"".join((prefix, record, *records, *parts))
+    return RECORD.pack(sequence, first, 0, 0, rows, epoch, 0, len(records))
 
 
 def parse_header(message: bytes | memoryview) -> Header:

@@ -49,7 +49,7 @@ from rigd.streams.wire import LOST_COUNT, RECORD, Kind, high_water_mark
 STATUS_EVERY = 0.5
 """Seconds between two status reports."""
 
-LOOK_EVERY_MS = 100
+LOOK_EVERY_MS = 200
 """Milliseconds between two looks at what is due, where no message comes."""
 
 STOP_GRACE = 3.0
@@ -307,12 +307,13 @@ class Writer:
         orders = self._control.socket
         poller.register(orders, zmq.POLLIN)
         while not self._is_closed:
-            if any(socket is orders for socket, _ in poller.poll(self._patience())):
+            ready = [socket for socket, _ in poller.poll(self._patience())]
+            if orders in ready:
                 self._obey()
             receiver = self._receiver
             size, messages = receiver.taken_bytes, receiver.taken_messages
             try:
-                self._work()
+                self._work(is_waiting=receiver.socket in ready)
             except PartFailedError as error:
                 self._begin_part(error)
             self._pace.rest(
@@ -329,10 +330,10 @@ class Writer:
         left = self._shown + self._spec.visible_seconds - time.monotonic()
         return max(1, min(LOOK_EVERY_MS, int(1000 * left) + 1))
 
-    def _work(self) -> None:
+    def _work(self, *, is_waiting: bool) -> None:
         """Take what is there, see to what is due, close when all is over."""
         if not self._held:
-            self._held = self._receiver.take()
+            self._held = self._receiver.take(is_waiting=is_waiting)
         if self._held and self._has_room():
             taken, self._held = self._held, []
             self._append.take(taken)

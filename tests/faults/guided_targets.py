@@ -21,9 +21,9 @@ from tests.faults.wire_model import (
     DATA,
     HEADER,
     HELLO,
+    IN_MEMORY,
     MEMORY,
     OFFSET,
-    SHARED,
     WireModel,
 )
 from tests.support.writer_process import KEY
@@ -90,7 +90,7 @@ def wire(data: bytes) -> None:
             valid = header(model, DATA, model.sender)
             mixed = bytes(a ^ b for a, b in zip(valid, mask, strict=True))
             body = piece[HEADER.size :]
-            if mixed[KIND] == SHARED:
+            if mixed[KIND] in IN_MEMORY:
                 body = body[: OFFSET.size]
             deliver(sender, receiver, model, [mixed + body])
     finally:

@@ -18,7 +18,11 @@ COUNT = struct.Struct("<Q")
 OFFSET = struct.Struct("<Q")
 PLACE_BYTES = 16
 HELLO, DATA, LOST, CLOCK, END, BLOCKS, MEMORY, SHARED = 1, 3, 4, 5, 6, 11, 12, 13
-SAMPLES = (DATA, BLOCKS, SHARED)
+SHARED_BLOCKS = 14
+IN_MEMORY = {SHARED: DATA, SHARED_BLOCKS: BLOCKS}
+"""Kinds whose body lies in the sender's memory, and what they are otherwise."""
+
+SAMPLES = (DATA, BLOCKS, *IN_MEMORY)
 NUMBERED = (*SAMPLES, LOST, CLOCK, END)
 MOST_BLOCKS = 4096
 SAMPLES_END = 2**48
@@ -51,7 +55,8 @@ def place_of_record(record: bytes) -> tuple[int, int, int]:
 def blocks_in(header: bytes) -> int:
     """How many numbers a message takes."""
     kind, count = header[5], int.from_bytes(header[76:80], "little")
-    return max(1, min(count, MOST_BLOCKS)) if kind == BLOCKS else 1
+    has_several = kind in (BLOCKS, SHARED_BLOCKS)
+    return max(1, min(count, MOST_BLOCKS)) if has_several else 1
 
 
 @dataclass
@@ -131,7 +136,7 @@ class WireModel:
             return self._see_memory(body)
         if kind not in NUMBERED:
             return self._reject()
-        if kind == SHARED and self.memory is None:
+        if kind in IN_MEMORY and self.memory is None:
             return Fate.ASKED_AGAIN
         if sequence > self.wanted:
             return Fate.ASKED_AGAIN
@@ -141,13 +146,14 @@ class WireModel:
         if after <= self.wanted:
             return Fate.REPEATED
         self.wanted = after
+        if kind in IN_MEMORY:
+            body = self._shared(kind, header, body)
+            kind = IN_MEMORY[kind]
         if not (is_whole and self._is_well_formed(kind, header, body)):
             self._suspect = "rejected"
             return self._reject()
         if kind == BLOCKS:
             return self._take_blocks(blocks_in(header), known, body)
-        if kind == SHARED:
-            kind, body = DATA, self._shared(header, body)
         return self._take_numbered(kind, header, body)
 
     def _take_blocks(self, count: int, known: int, body: bytes) -> Fate:
@@ -165,7 +171,7 @@ class WireModel:
         if len(header) < HEADER.size:
             return False
         magic, version, kind, flags, key, digest, sender, *_ = HEADER.unpack(header)
-        if (magic, version, flags) != (b"RIGD", 1, 0) or kind not in range(1, 14):
+        if (magic, version, flags) != (b"RIGD", 1, 0) or kind not in range(1, 15):
             return False
         if kind == HELLO:
             known = key in (0, KEY) and digest in (0, self._digest)
@@ -174,11 +180,8 @@ class WireModel:
 
     def _is_well_formed(self, kind: int, header: bytes, body: bytes) -> bool:
         first, rows, _ = place(header)
-        if kind == SHARED and len(body) != OFFSET.size:
-            return False
-        if kind in (DATA, SHARED):
+        if kind == DATA:
             size = rows * self._row_bytes
-            body = self._shared(header, body) if kind == SHARED else body
             return rows > 0 and len(body) == size and first + rows <= SAMPLES_END
         if kind == BLOCKS:
             return self._are_well_formed(header, body)
@@ -230,9 +233,14 @@ class WireModel:
         self.memory = content
         return Fate.SEEN
 
-    def _shared(self, header: bytes, body: bytes) -> bytes:
+    def _shared(self, kind: int, header: bytes, body: bytes) -> bytes:
+        """What lies in the memory; nothing where the body is no place in it."""
+        if len(body) != OFFSET.size:
+            return b""
         (start,) = OFFSET.unpack(body)
         size = place(header)[1] * self._row_bytes
+        if kind == SHARED_BLOCKS:
+            size += RECORD.size * int.from_bytes(header[76:80], "little")
         return (self.memory or b"")[start : start + size]
 
     def _meet(self, sender: int) -> None:

@@ -25,6 +25,7 @@ from tests.faults.wire_model import (
     RECORD,
     SAMPLES_END,
     SHARED,
+    SHARED_BLOCKS,
     WireModel,
 )
 from tests.support.writer_process import KEY
@@ -66,6 +67,7 @@ class MadSender:
         )
         self._sent: deque[Message] = deque(maxlen=BEFORE)
         self._memories: list[SharedMemory] = []
+        self._next: Message | None = None
 
     def close(self) -> None:
         """Give back what was shared."""
@@ -93,6 +95,9 @@ class MadSender:
 
     def valid(self) -> Message:
         """Draw a message as a good sender may send it now."""
+        following, self._next = self._next, None
+        if following is not None:
+            return following
         drawn = self.chance.random()
         if drawn < 0.05:
             readings = 24 * self.chance.randrange(4)
@@ -106,6 +111,8 @@ class MadSender:
             return self.hello(self.chance.choice((self.model.sender, new)))
         if drawn < 0.115 or (drawn < 0.3 and self.model.memory is None):
             return self._show_memory()
+        if drawn < 0.13:
+            return self._shared_blocks(self.chance.randint(1, 5))
         if drawn < 0.3:
             return self._shared()
         if drawn < 0.45:
@@ -116,12 +123,13 @@ class MadSender:
             body = self._bytes(rows * self._row_bytes)
         return [header, body] if self.chance.random() < 0.2 else [header + body]
 
-    def _show_memory(self) -> Message:
-        """Make memory with noise in it, and tell of it."""
-        memory = SharedMemory(len(self._noise), self.model.sender)
+    def _show_memory(self, body: bytes = b"") -> Message:
+        """Make memory with a body and noise in it, and tell of it."""
+        content = body + self._noise
+        memory = SharedMemory(len(content), self.model.sender)
         self._memories.append(memory)
-        memory.put([memoryview(self._noise)], len(self._noise))
-        content = bytes(memory.view(Place(0, FIRST + len(self._noise))))
+        memory.put([memoryview(content)], len(content))
+        content = bytes(memory.view(Place(0, FIRST + len(content))))
         self.model.memories[memory.where] = (self.model.sender, content)
         return [self._header(MEMORY) + memory.where]
 
@@ -133,10 +141,15 @@ class MadSender:
         header = self._header(SHARED, rows=rows, **self._place())
         return [header + OFFSET.pack(start)]
 
-    def _blocks(self, count: int) -> tuple[bytes, bytes]:
+    def _shared_blocks(self, count: int) -> Message:
+        """Draw several blocks in memory: show that now, let their message follow."""
+        header, body = self._blocks(count, SHARED_BLOCKS)
+        self._next = [header + OFFSET.pack(FIRST)]
+        return self._show_memory(body)
+
+    def _blocks(self, count: int, kind: int = BLOCKS) -> tuple[bytes, bytes]:
         """Draw several blocks that travel together, with a gap now and then."""
         sequence, place = self.model.wanted, self._place()
-        header = self._header(BLOCKS, **place)[:76] + count.to_bytes(4, "little")
         records, rows_of_all, first = b"", 0, place["first"]
         for number in range(count):
             rows = self.chance.randint(1, max(1, self.model.kind.block_rows // 2))
@@ -146,7 +159,9 @@ class MadSender:
             )
             rows_of_all += rows
             first += rows + (self.chance.random() < 0.02)
-        return header, records + self._bytes(rows_of_all * self._row_bytes)
+        header = self._header(kind, rows=rows_of_all, **place)[:76]
+        body = records + self._bytes(rows_of_all * self._row_bytes)
+        return header + count.to_bytes(4, "little"), body
 
     def _place(self) -> dict[str, int]:
         """Where the stream goes on; now and then after a gap, or in a new epoch."""

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from rigd.streams import receiver as receiver_module
 from rigd.streams import sender as sender_module
 from rigd.streams.block import Block, ClockReading, Ended, Lost, StreamFormat
+from rigd.streams.readiness import has_input
 from rigd.streams.receiver import Malformed, Receiver, Taken, Told
 from rigd.streams.ring import Ring
 from rigd.streams.run import Run
@@ -102,7 +103,7 @@ class Pair:
 
     def take(self) -> None:
         """Take what is there; copy bodies, which are only lent until acknowledged."""
-        taken = self.receiver.take()
+        taken = self.receiver.take(is_waiting=has_input(self.receiver.socket))
         self.taken += taken
         self.bodies += [bytes(b) for t in taken if isinstance(t, Run) for b in t.bodies]
 
@@ -168,6 +169,26 @@ def test_a_large_block_travels_by_shared_memory(
     pair.close()
 
 
+TOGETHER = 2000
+"""Rows of a small block of which three are large enough together."""
+
+
+def test_small_blocks_that_are_large_together_travel_by_shared_memory(
+    context: Context, tmp_path: Path
+) -> None:
+    pair = Pair(context, tmp_path, ring=Ring(10**8))
+    for group in range(4):
+        for number in range(3 * group, 3 * group + 3):
+            assert pair.sender.offer(block(number * TOGETHER, TOGETHER))
+        pair.sender.finish_gathering()
+        pair.settle()
+    runs = [run for run in pair.taken if isinstance(run, Run)]
+    assert [is_shared(run) for run in runs] == [False] + 3 * [True]
+    assert [run.blocks for run in runs] == [3, 3, 3, 3]
+    np.testing.assert_array_equal(pair.rows().ravel(), np.arange(36 * TOGETHER))
+    pair.close()
+
+
 def test_a_sender_that_is_closed_twice_closes_nobody_elses_file(
     context: Context, tmp_path: Path
 ) -> None:
@@ -203,25 +224,36 @@ def test_a_block_that_memory_has_no_room_for_travels_by_socket(
     pair.close()
 
 
-def test_a_new_receiver_is_shown_the_memory(context: Context, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("pieces", "rows"), [(1, LARGE), (5, TOGETHER)])
+def test_a_new_receiver_is_shown_the_memory(
+    context: Context, tmp_path: Path, pieces: int, rows: int
+) -> None:
+    """Whether a message has one large block or several small ones."""
     pair = Pair(context, tmp_path, ring=Ring(10**8))
-    for first in range(0, 3 * LARGE, LARGE):
-        pair.sender.offer(block(first, LARGE))
+    whole = pieces * rows
+
+    def offer(message: int) -> None:
+        for first in range(message * whole, (message + 1) * whole, rows):
+            pair.sender.offer(block(first, rows))
+        pair.sender.finish_gathering()
+        pair.sender.pump()
+
+    for message in range(3):
+        offer(message)
         pair.settle()
     assert is_shared(pair.taken[-1])
-    kept = Standing(sequence=3, sender=pair.receiver.sender, next=3 * LARGE)
+    sender, sequence = pair.receiver.sender, 3 * pieces
     pair.receiver.socket.close(linger=0)
-    for first in range(3 * LARGE, 6 * LARGE, LARGE):
-        pair.sender.offer(block(first, LARGE))
-        pair.sender.pump()
+    for message in range(3, 6):
+        offer(message)
     pair.start_receiver_anew()
-    pair.receiver.go_on_from(kept)
+    pair.receiver.go_on_from(Standing(sequence, sender, next=3 * whole))
     pair.settle()
-    pair.sender.offer(block(6 * LARGE, LARGE))
+    offer(6)
     pair.settle()
     assert is_shared(pair.taken[-1])
     assert not pair.complaints
-    np.testing.assert_array_equal(pair.rows().ravel(), np.arange(21 * LARGE))
+    np.testing.assert_array_equal(pair.rows().ravel(), np.arange(21 * whole))
     pair.close()
 
 
@@ -263,6 +295,7 @@ def test_losses_and_clocks_keep_their_place(context: Context, tmp_path: Path) ->
     drop=st.floats(0, 0.3),
     double=st.floats(0, 0.3),
     hold=st.floats(0, 0.3),
+    rows=st.sampled_from([5, 2000]),
 )
 def test_a_faulty_link_loses_nothing(
     tmp_path_factory: pytest.TempPathFactory,
@@ -270,25 +303,30 @@ def test_a_faulty_link_loses_nothing(
     drop: float,
     double: float,
     hold: float,
+    rows: int,
 ) -> None:
+    """Blocks alone or together, through the socket or in shared memory."""
     context: Context = zmq.Context()
     folder = tmp_path_factory.mktemp("link")
-    pair = Pair(context, folder, through=f"ipc://{folder}/front")
+    front = f"ipc://{folder}/front"
+    pair = Pair(context, folder, through=front, ring=Ring(10**7))
     pair.link = FaultyLink(
         context,
-        f"ipc://{folder}/front",
+        front,
         pair.endpoint,
         seed=seed,
         drop=drop,
         double=double,
         hold=hold,
     )
-    for first in range(0, 300, 5):
-        pair.sender.offer(block(first, 5))
+    for number in range(60):
+        pair.sender.offer(block(number * rows, rows))
+        if number % 7 == seed % 7:
+            pair.sender.finish_gathering()
         pair.step()
     pair.sender.end(Ended("s"))
     pair.settle(20)
-    np.testing.assert_array_equal(pair.rows().ravel(), np.arange(900))
+    np.testing.assert_array_equal(pair.rows().ravel(), np.arange(180 * rows))
     assert pair.receiver.rejected == 0
     pair.close()
     context.destroy(linger=0)
