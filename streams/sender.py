@@ -45,7 +45,7 @@ PUMP_LIMIT = 256
 MORE_FOLLOWS = zmq.NOBLOCK | zmq.SNDMORE
 """Flags of the first of two frames."""
 
-GATHER_SECONDS = 0.11
+GATHER_SECONDS = 0.12
 """Seconds that a small block may wait for others, to travel with them."""
 
 LONG_AGO = -(10**12)

