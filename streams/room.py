@@ -8,7 +8,7 @@ from functools import cached_property
 from math import ceil, prod
 
 from rigd.streams.block import StreamFormat
-from rigd.streams.stream_layout import DatasetLayout, StreamLayout
+from rigd.streams.stream_layout import ALIGNMENT, DatasetLayout, StreamLayout
 
 METADATA_BYTES = 256 * 1024
 """What HDF5 may add for itself (indices of chunks, headers) before a file is closed."""
@@ -90,7 +90,8 @@ class StreamRoom:
     @property
     def data_end(self) -> int:
         """Space in which the stream file can be brought to its end at any moment."""
-        return self.chunks + METADATA_BYTES
+        open_chunks = sum(map(tiles, self.layout.datasets))
+        return self.chunks + open_chunks * ALIGNMENT + METADATA_BYTES
 
     @property
     def journal_end(self) -> int:

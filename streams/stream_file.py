@@ -22,14 +22,16 @@ from xxhash import xxh3_64_intdigest
 
 from rigd.streams.block import NO_TIME, StreamFormat
 from rigd.streams.ledger import LOST_DTYPE, STATE_DTYPE, LostInterval
-from rigd.streams.stream_layout import DatasetLayout, StreamLayout
+from rigd.streams.stream_layout import (
+    ALIGNED_FROM,
+    ALIGNMENT,
+    DatasetLayout,
+    StreamLayout,
+)
 
 GZIP_LEVEL = 1
 PROBE_BYTES = 64
 """Bytes that are read back at both ends of a chunk."""
-
-ALIGNED_FROM, ALIGNMENT = 64 * 1024, 4096
-"""Chunks of so many bytes begin at a page of the kernel's cache: a fifth less CPU."""
 
 JOIN_BELOW = 64 * 1024
 """Bodies below this many bytes are joined first: one call for many blocks."""
@@ -238,7 +240,7 @@ class GrowingDataset:
             self._stored(StoredChunk(self._start, rows, tile, offset, size, digest))
 
     def _is_new_at(self, offset: int, stored: Any, before: int) -> bool:
-        """Whether the file has grown by a chunk there, and nothing but its alignment."""
+        """Whether the file has grown by a chunk there, aligned, and nothing else."""
         is_new = before <= offset < before + ALIGNMENT
         return is_new and self._has_ends_of(stored, offset)
 
@@ -246,8 +248,10 @@ class GrowingDataset:
         """Whether a chunk's first and last bytes stand there: costs next to nothing."""
         probe = min(PROBE_BYTES, len(stored))
         last, read = offset + len(stored) - probe, os.pread
-        is_begun = read(self._descriptor, probe, offset) == stored[:probe]
-        return is_begun and read(self._descriptor, probe, last) == stored[-probe:]
+        return bool(
+            read(self._descriptor, probe, offset) == stored[:probe]
+            and read(self._descriptor, probe, last) == stored[-probe:]
+        )
 
     def _find(self, place: tuple[int, ...], size: int, digest: int, before: int) -> int:
         """Return where a chunk lies: in what the file has grown by, as a rule.
