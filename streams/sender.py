@@ -48,9 +48,6 @@ MORE_FOLLOWS = zmq.NOBLOCK | zmq.SNDMORE
 GATHER_SECONDS = 0.12
 """Seconds that a small block may wait for others, to travel with them."""
 
-LONG_AGO = -(10**12)
-"""CLOCK_MONOTONIC, ns, of blocks before the first."""
-
 
 @dataclass(slots=True)
 class Tally:
@@ -144,7 +141,7 @@ class Sender:
         self._has_tried_to_share = False
         self._is_seen = False
         self._gathering: Gathering | None = None
-        self._came = LONG_AGO, LONG_AGO
+        self._came = self._interval = 0
         self._missing: Lost | None = None
         self._ended: int | None = None
         self._greeted = -HELLO_EVERY
@@ -182,9 +179,10 @@ class Sender:
             self._gathering = gathering = Gathering(now, block.first, block.epoch)
         record = record_of(block, rows, self.ring.number(size, rows))
         gathering.add(record, block, rows, size)
-        before, last = self._came
-        self._came = last, now
-        expected = now + min(now - last, last - before)
+        # Bursts have pauses: the shorter of two intervals says when the next may come.
+        before, self._interval = self._interval, now - self._came
+        self._came = now
+        expected = now + (before if before < self._interval else self._interval)
         is_last = expected - gathering.since > self._gather_ns
         if is_last or gathering.size + size > GATHER_BYTES:
             self.finish_gathering()
