@@ -46,7 +46,8 @@ demo: $(READY) ## Record ten seconds of simulated devices into data/
 	fi; \
 	exit $$code
 
-test: check tests ## Check and test everything
+test: $(READY) ## Check and test everything
+	@$(MAKE) --no-print-directory --jobs 2 check tests
 
 check: $(READY) ## Format, lint, types and the direction of imports, changing nothing
 	$(BIN)/ruff format --check .
@@ -57,7 +58,8 @@ check: $(READY) ## Format, lint, types and the direction of imports, changing no
 # Tests of one file stay in one process: some of them share what is costly to make.
 # Half of the time they wait for devices and disks, so that four fit on two cores.
 tests: $(READY) ## Run the tests
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --ignore tests/systemd $(PYTEST)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
+	  --ignore tests/systemd $(PYTEST)
 
 # Takes root; says why where systemd can't boot.
 systemd: $(READY) ## Boot the real systemd in namespaces and try the service in it

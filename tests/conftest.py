@@ -15,6 +15,20 @@ settings.load_profile("rigd")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+LONGEST_FIRST = ("tests/system/", "tests/faults/", "tests/wire/", "tests/clock/")
+"""Begun first, so that no long file is left for one process at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files with the longest tests first, else leave their order."""
+
+    def rank(item: pytest.Item) -> int:
+        folders = enumerate(LONGEST_FIRST)
+        return next((n for n, f in folders if item.nodeid.startswith(f)), 9)
+
+    items.sort(key=rank)
+
+
 def living_children() -> set[psutil.Process]:
     return set(psutil.Process().children())
 
