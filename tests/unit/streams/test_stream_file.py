@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rigd.streams.block import NO_TIME, StreamFormat
 from rigd.streams.ledger import LostInterval
 from rigd.streams.stream_file import StoredChunk, StreamFile, device_seconds
-from rigd.streams.stream_layout import StreamLayout, stream_layout
+from rigd.streams.stream_layout import ALIGNMENT, StreamLayout, stream_layout
 from rigd.streams.wire import RECORD
 from tests.support.stream_files import make_stream_file
 
@@ -180,3 +180,45 @@ def test_a_file_of_another_layout_is_refused(tmp_path: Path) -> None:
     make_stream_file(path, stream_layout("s", stream, chunk=(16,)))
     with pytest.raises(ValueError, match="expected"):
         StreamFile(path, stream_layout("s", stream, chunk=(32,)), stream)
+
+
+@pytest.mark.parametrize("show", [False, True])
+def test_large_chunks_begin_at_pages(tmp_path: Path, show: bool) -> None:
+    """And what is told of them is where they are."""
+    stream = StreamFormat(np.dtype("<i2"), (40,), 30000.0)
+    layout = stream_layout("s", stream, chunk=(1024,))
+    path = tmp_path / "s.nwb"
+    make_stream_file(path, layout)
+    noted: list[tuple[int, StoredChunk]] = []
+    file = StreamFile(
+        path, layout, stream, stored=lambda number, chunk: noted.append((number, chunk))
+    )
+    append_all(file, rows_of(stream, 5000), list(range(300, 5000, 300)), show)
+    file.close()
+    told = [chunk for number, chunk in noted if number == 0]
+    with h5py.File(path) as reader:
+        chunks = reader["acquisition/s/data"].id
+        found = [chunks.get_chunk_info(n).byte_offset for n in range(5)]
+    assert [chunk.offset for chunk in told] == found
+    assert [offset % ALIGNMENT for offset in found] == [0] * 5
+
+
+def test_a_chunk_that_others_have_overwritten_is_seen(tmp_path: Path) -> None:
+    stream = FORMATS["channels"]
+    layout = stream_layout("s", stream, chunk=(64,))
+    path = tmp_path / "s.nwb"
+    make_stream_file(path, layout)
+    noted: list[StoredChunk] = []
+    file = StreamFile(
+        path, layout, stream, stored=lambda number, chunk: noted.append(chunk)
+    )
+    data = rows_of(stream, 64)
+    file.append([record(0, 0, 32)], [data[:32].tobytes()], [32])
+    file.show()
+    (place,) = file.datasets[0]._places.values()
+    with path.open("r+b") as other:
+        other.seek(place)
+        other.write(b"\xff" * 8)
+    with pytest.raises(OSError, match="has changed"):
+        file.append([record(1, 32, 32)], [data[32:].tobytes()], [32])
+    assert noted == []
