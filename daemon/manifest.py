@@ -251,6 +251,8 @@ class PulseEntry(Model):
     """Speed by the pulses minus speed by the host's clock, ppm."""
     span: float
     """Part of the segment between the first and the last matched pulse."""
+    in_step: float = 0.0
+    """Longest time for which regular pulses keep their place within samples, s."""
 
 
 class DomainSegment(AlignmentEntry):

@@ -93,6 +93,8 @@ class PulseMatch:
             the resolutions of both lines explain; None if it could not be computed.
         ppm_difference: Speed by the pulses minus speed by host stamps, ppm.
         span: Part of the segment between the first and the last matched pulse, 0 to 1.
+        in_step: Longest time, s, for which regular pulses keep their place within the
+            samples of a line that resolves them well: it can't be seen which.
 
     """
 
@@ -106,6 +108,7 @@ class PulseMatch:
     holdout: float | None = None
     ppm_difference: float | None = None
     span: float = 0.0
+    in_step: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

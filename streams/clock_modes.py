@@ -22,6 +22,7 @@ from rigd.streams.pair_times import PairTimes
 from rigd.streams.pulses import without_bounce
 from rigd.streams.rate_trust import ASSUMED_DRIFT
 from rigd.streams.reference_line import ReferenceLine
+from rigd.streams.regular_train import LONG_IN_STEP, longest_in_step
 from rigd.streams.round_trips import LEAST_ROUND_TRIPS, correct_by_round_trips
 from rigd.streams.session_clock import SessionClock
 from rigd.streams.sync_line import (
@@ -63,6 +64,7 @@ class Made:
         match: Statistics of pulses.
         doubts: Why they are doubtful, in words; none: they passed all checks.
         constant: What its pulses allow, where they tell no more than a constant.
+        remarks: What a person should know, in words; no reason to doubt the times.
 
     """
 
@@ -78,6 +80,7 @@ class Made:
     match: PulseMatch | None = None
     doubts: tuple[str, ...] = ()
     constant: Constant | None = None
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +222,11 @@ def by_pulses(task: Task) -> Made | Refused:
     )
     if faults:
         return Refused(tuple(faults), match)
-    return replace(_corrected(task, line, times, match), doubts=_doubts(times, pairs))
+    return replace(
+        _corrected(task, line, times, match),
+        doubts=_doubts(times, pairs),
+        remarks=_remarks(line, match),
+    )
 
 
 def _edges_of(task: Task) -> Edges:
@@ -272,6 +279,7 @@ def _statistics(
         holdout(pairs, shape),
         _ppm_difference(pairs, shape),
         span / max(whole, 1e-9),
+        longest_in_step(pairs) if pairs.worst <= FINE else 0.0,
     )
 
 
@@ -311,6 +319,17 @@ def _doubts(times: PairTimes, pairs: Pairs) -> tuple[str, ...]:
         f"pulses that come every {pairs.period:.3g} s can't be told from those of "
         f"another generator by a line that resolves {times.resolution * 1e3:.3g} ms; "
         "use pulses at random intervals",
+    )
+
+
+def _remarks(line: ReferenceLine, match: PulseMatch) -> tuple[str, ...]:
+    """Say where regular pulses can't tell more than one sample."""
+    if match.in_step < LONG_IN_STEP:
+        return ()
+    return (
+        f"pulses keep in step with its samples, or those of `{line.name}`, for "
+        f"{match.in_step:.0f} s: meanwhile it can't be seen where within a sample they "
+        "are; pulses at random intervals tell more",
     )
 
 

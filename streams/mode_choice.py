@@ -50,7 +50,7 @@ def best_of(task: Task, leads: bool = False) -> tuple[Made, list[str]]:
         if isinstance(made, Made):
             if notes:
                 notes.append(f"its times rest on `{made.mode}` instead")
-            return made, [*notes, *made.doubts]
+            return made, [*notes, *made.doubts, *made.remarks]
         notes.append(f"`{mode}` can't be used: {'; '.join(made.faults)}")
     made = by_nominal_rate(task)
     return made, [*notes, f"`{asked}`: its times follow the nominal rate"]

@@ -27,6 +27,11 @@ DRIFT = 2e-4
 OUTSIDE = 4 * LINE_JITTER
 """An edge of a train is not farther from its curve than half a sample and this, s."""
 
+LONG_IN_STEP = 60.0
+"""Pulses that keep their place within the samples of a line for longer than this, s,
+are locked to it for that time, in effect. (Of 260 simulated runs without such a minute
+none was off by more than 10 us at 30 kHz; of 70 with one, 24 were.)"""
+
 STEADY = 0.98
 """Part of the intervals, and of the edges, that must be as of a regular train."""
 
@@ -64,6 +69,32 @@ def train_of(pairs: PairTimes) -> Floats | None:
     if np.min(steps) < 1 or np.mean(is_steady) < STEADY:
         return None
     return np.concatenate([[0.0], np.cumsum(steps)]) * period
+
+
+def longest_in_step(pairs: PairTimes) -> float:
+    """Find the longest time for which a regular train is in step with samples, s.
+
+    Then each pulse lies at the same place between two samples of one of the lines, and
+    no reading tells which. 0 where the pulses are no regular train.
+    """
+    longest = 0.0
+    for piece in np.unique(pairs.piece):
+        mine = pairs.take(np.flatnonzero(pairs.piece == piece))
+        train = train_of(mine)
+        if train is None:
+            return 0.0
+        theirs = _in_step(train, mine.t, mine.reference_resolution)
+        longest = max(longest, theirs, _in_step(train, mine.x, mine.resolution))
+    return longest
+
+
+def _in_step(train: Floats, values: Floats, resolution: float) -> float:
+    """Find the longest time in which a line counts as many samples for each period."""
+    steps = np.diff(train) / np.min(np.diff(train))
+    per_period = np.diff(values) / steps
+    moved = np.abs(np.diff(per_period)) * np.maximum(steps[1:], steps[:-1])
+    moves = train[1:-1][moved > resolution / 2]
+    return float(np.max(np.diff(np.concatenate([train[:1], moves, train[-1:]]))))
 
 
 def _smoothed_piece(pairs: PairTimes, shape: Floats) -> Floats | None:

@@ -478,6 +478,16 @@ def test_a_line_that_bounces_is_used() -> None:
     assert pair.worst(found) < 25 * US
 
 
+@pytest.mark.parametrize(("pulses", "is_told"), [("locked", True), ("random", False)])
+def test_pulses_in_step_with_samples_are_told(pulses: str, is_told: bool) -> None:
+    found = Pair(4, USB, pulses).align()
+    (match,) = found.matches
+    assert found.mode is Mode.SYNC_LINE
+    assert found.grade < Grade.D
+    assert (match.in_step > 60) is is_told
+    assert any("keep in step with" in warning for warning in found.warnings) is is_told
+
+
 def test_regular_pulses_on_a_coarse_line_are_doubted() -> None:
     pair = Pair(4, CAMERA, "regular")
     found = pair.align()
