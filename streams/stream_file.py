@@ -79,6 +79,11 @@ Stored = Callable[[int, StoredChunk], None]
 """Hears of each chunk written for good, with the number of its dataset."""
 
 
+def usual_place(size: int, end: int) -> int:
+    """Return where HDF5 puts a new chunk, as a rule: where the file ends, aligned."""
+    return -(-end // ALIGNMENT) * ALIGNMENT if size >= ALIGNED_FROM else end
+
+
 class GrowingDataset:
     """One extendable dataset of the file, appended chunk by chunk.
 
@@ -232,17 +237,17 @@ class GrowingDataset:
         size = len(stored)
         offset = self._places.get(tile)
         if offset is None or self._digest(offset, size) != digest:
-            offset = self._end_of_file() - size
-            if not self._is_new_at(offset, stored, before):
+            offset = usual_place(size, before)
+            if not self._is_new_at(offset, stored):
                 offset = self._find(place, size, digest, before)
             self._places[tile] = offset
         if rows is not None and self._stored is not None:
             self._stored(StoredChunk(self._start, rows, tile, offset, size, digest))
 
-    def _is_new_at(self, offset: int, stored: Any, before: int) -> bool:
-        """Whether the file has grown by a chunk there, aligned, and nothing else."""
-        is_new = before <= offset < before + ALIGNMENT
-        return is_new and self._has_ends_of(stored, offset)
+    def _is_new_at(self, offset: int, stored: Any) -> bool:
+        """Whether the file ends with a chunk there: it has grown by nothing else."""
+        is_last = self._end_of_file() == offset + len(stored)
+        return is_last and self._has_ends_of(stored, offset)
 
     def _has_ends_of(self, stored: Any, offset: int) -> bool:
         """Whether a chunk's first and last bytes stand there: costs next to nothing."""
