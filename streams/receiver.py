@@ -224,6 +224,8 @@ class Receiver:
             self._take_data(message, body, taken)
         elif prefix == self._prefixes[1]:
             self._take_blocks(message, body, taken)
+        elif self._memory is None:
+            self._ask(INTRODUCE)  # a writer started anew: it is shown the memory again
         elif prefix == self._prefixes[2]:
             size += self._take_shared(message, body, taken)
         else:
@@ -252,14 +254,7 @@ class Receiver:
         self._run_at(first, epoch, taken).add(record, body, rows)
 
     def _take_shared(self, message: bytes, body: Any, taken: list[Taken]) -> int:
-        """Take a block that lies in the sender's memory; return its bytes.
-
-        A writer that does not see that memory (it was started anew) asks the sender to
-        introduce itself: then it is shown again.
-        """
-        if self._memory is None:
-            self._ask(INTRODUCE)
-            return 0
+        """Take a block that lies in the sender's memory; return its bytes."""
         rows = RECORD.unpack_from(message, PREFIX.size)[ROWS]
         block = self._in_memory(body, rows * self._row_bytes)
         self._take_data(message, block, taken)
@@ -267,9 +262,6 @@ class Receiver:
 
     def _take_shared_blocks(self, message: bytes, body: Any, taken: list[Taken]) -> int:
         """Take several blocks that lie in the sender's memory; return their bytes."""
-        if self._memory is None:
-            self._ask(INTRODUCE)
-            return 0
         _, _, _, _, rows, _, _, count = RECORD.unpack_from(message, PREFIX.size)
         size = count * RECORD.size + rows * self._row_bytes
         blocks = self._in_memory(body, size)

@@ -75,14 +75,15 @@ def longest_in_step(pairs: PairTimes) -> float:
     """Find the longest time for which a regular train is in step with samples, s.
 
     Then each pulse lies at the same place between two samples of one of the lines, and
-    no reading tells which. 0 where the pulses are no regular train.
+    no reading tells which. 0 where the pulses are no regular train. Segments of the
+    reference are looked at each by itself.
     """
     longest = 0.0
     for piece in np.unique(pairs.piece):
         mine = pairs.take(np.flatnonzero(pairs.piece == piece))
         train = train_of(mine)
         if train is None:
-            return 0.0
+            continue
         theirs = _in_step(train, mine.t, mine.reference_resolution)
         longest = max(longest, theirs, _in_step(train, mine.x, mine.resolution))
     return longest

@@ -24,7 +24,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     def rank(item: pytest.Item) -> int:
         folders = enumerate(LONGEST_FIRST)
-        return next((n for n, f in folders if item.nodeid.startswith(f)), 9)
+        found = (n for n, f in folders if item.nodeid.startswith(f))
+        return next(found, len(LONGEST_FIRST))
 
     items.sort(key=rank)
 

@@ -12,7 +12,7 @@ from rigd.streams.clock_evidence import ClockSettings
 from rigd.streams.clock_map import Grade
 from rigd.streams.regular_train import LONG_IN_STEP
 from tests.clock import adversaries
-from tests.clock.cells import ONE_SAMPLE, Cell
+from tests.clock.cells import Cell
 from tests.clock.judged_alignment import OURS, Judged, evidence_of, judge_alone
 from tests.clock.published import RULES, worst_error
 from tests.clock.simulated_devices import (
@@ -70,17 +70,14 @@ def cell_run(cell: Cell, seed: int) -> CellRun:
 def cell_line(cell: Cell, runs: Sequence[CellRun]) -> tuple[str, bool]:
     """One line of the table of accuracy, and whether all limits were kept.
 
-    Runs of free pulses that the alignment says were in step with samples for long are
-    judged as what they are, by the limit of locked pulses, and told apart.
+    All runs are judged alike. Those of which the alignment says that their pulses were
+    in step with samples for long are told apart besides.
     """
-    may_lock = cell.always_below < ONE_SAMPLE
-    locked = [run.worst for run in runs if may_lock and run.in_step]
-    free = [run.worst for run in runs if not (may_lock and run.in_step)]
+    worst = [run.worst for run in runs]
     held = sum(run.usual_worst <= run.bound for run in runs)
-    is_kept = max(free, default=0.0) < cell.always_below and held == len(runs)
-    is_kept = is_kept and max(locked, default=0.0) < ONE_SAMPLE
+    is_kept = max(worst) < cell.always_below and held == len(runs)
     if cell.median_below is not None:
-        is_kept = is_kept and median(free or [0.0]) < cell.median_below
+        is_kept = is_kept and median(worst) < cell.median_below
     limit = "" if cell.median_below is None else f"{cell.median_below * US:g}/"
     published = "  ".join(
         f"{name} {_two([run.published[name] for run in runs])}" for name in RULES
@@ -89,22 +86,22 @@ def cell_line(cell: Cell, runs: Sequence[CellRun]) -> tuple[str, bool]:
     bound = _us(median(run.bound for run in runs))
     return (
         f"{cell.name:27} {cell.minutes:3g} min {cell.trouble:6} n {len(runs):3}  "
-        f"max median/worst {_two(free)} us (limit {limit}{cell.always_below * US:.0f})"
-        f"{_in_step(locked)}  bound held {held}/{len(runs)} median {bound}"
+        f"max median/worst {_two(worst)} us (limit {limit}{cell.always_below * US:.0f})"
+        f"{_in_step(runs)}  bound held {held}/{len(runs)} median {bound}"
         f"  {grades}  | {published}  {'ok' if is_kept else 'NOT KEPT'}"
     ), is_kept
 
 
-def _in_step(locked: Sequence[float]) -> str:
-    if not locked:
+def _in_step(runs: Sequence[CellRun]) -> str:
+    """Tell runs in step with samples from the others, where there are both."""
+    locked = [run.worst for run in runs if run.in_step]
+    free = [run.worst for run in runs if not run.in_step]
+    if not locked or not free:
         return ""
-    limit = f"(limit {ONE_SAMPLE * US:.0f})"
-    return f"  in step n {len(locked)} {_two(locked)} us {limit}"
+    return f"  in step n {len(locked)} {_two(locked)}, others {_two(free)}"
 
 
 def _two(values: Sequence[float]) -> str:
-    if not values:
-        return "-/-"
     return f"{_us(median(values))}/{_us(max(values))}"
 
 

@@ -49,6 +49,15 @@ def test_published_rules_are_worse_on_the_same_anchors() -> None:
     assert all(worst_error(rule, judged) > judged.worst for rule in RULES.values())
 
 
+def test_runs_in_step_with_samples_are_told_apart_and_judged_alike() -> None:
+    cell = next(c for c in SHORT_CELLS if "regular" in c.name and c.trouble == "clean")
+    good = replace(cell_run(cell, SEED), in_step=False)
+    bad = replace(good, worst=1.01 * cell.always_below, in_step=True)
+    line, is_kept = cell_line(cell, [good, good, bad])
+    assert "in step n 1" in line
+    assert not is_kept
+
+
 def test_tables_tell_whether_limits_were_kept() -> None:
     cell = SHORT_CELLS[0]
     line, is_kept = cell_line(cell, [cell_run(cell, SEED)])

@@ -1,5 +1,7 @@
 """Pulses of a regular train tell of each line by itself; others are left alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -132,6 +134,13 @@ def test_the_time_in_step_is_as_long_as_it_is(is_ours: bool) -> None:
 def test_missing_pulses_do_not_end_it() -> None:
     seen = np.delete(regular(300, 1.0), [3, 4, 90, 91, 92, 150])
     assert longest_in_step(pairs_of(seen)[0]) == pytest.approx(299, abs=1)
+
+
+def test_a_short_segment_of_the_reference_hides_nothing() -> None:
+    pairs, _ = pairs_of(regular(310, 1.0))
+    pieces = np.repeat([0, 1], [300, 10])
+    pairs = replace(pairs, piece=pieces)
+    assert longest_in_step(pairs) == pytest.approx(299, abs=1)
 
 
 def test_random_pulses_are_not_in_step() -> None:
