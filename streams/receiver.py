@@ -16,7 +16,7 @@ from rigd.streams.block import StreamFormat
 from rigd.streams.ledger import CAUSES
 from rigd.streams.readiness import has_input
 from rigd.streams.run import Run
-from rigd.streams.shared_memory import UnseenError, open_memory
+from rigd.streams.shared_memory import SeenMemory, UnseenError, open_memory
 from rigd.streams.standing import Standing
 from rigd.streams.wire import (
     CLOCK_DTYPE,
@@ -26,7 +26,6 @@ from rigd.streams.wire import (
     MEMORY_PLACE,
     MOST_BLOCKS,
     NUMBERED,
-    OFFSET,
     PREFIX,
     RECORD,
     SAMPLES,
@@ -159,7 +158,7 @@ class Receiver:
         self._key = key
         self._row_bytes = stream_format.row_bytes + 8 * stream_format.row_times
         self._prefixes = (b"", b"", b"", b"")
-        self._memory: memoryview | None = None
+        self._memory: SeenMemory | None = None
         self._run: Run | None = None
         self._peer = b""
         self._complain = complain
@@ -227,9 +226,9 @@ class Receiver:
         elif self._memory is None:
             self._ask(INTRODUCE)  # a writer started anew: it is shown the memory again
         elif prefix == self._prefixes[2]:
-            size += self._take_shared(message, body, taken)
+            size += self._take_shared(self._memory, message, body, taken)
         else:
-            size += self._take_shared_blocks(message, body, taken)
+            size += self._take_shared_blocks(self._memory, message, body, taken)
         self.taken_bytes += size
         self.taken_messages += 1
 
@@ -239,41 +238,53 @@ class Receiver:
         return memoryview(message)[HEADER_BYTES:]
 
     def _take_data(self, message: bytes, body: Any, taken: list[Taken]) -> None:
+        run = self._run_for(message, len(body), taken)
+        if run is not None:
+            record = message[PREFIX.size : HEADER_BYTES]
+            run.add(record, body, len(body) // self._row_bytes)
+
+    def _run_for(self, message: bytes, size: int, taken: list[Taken]) -> Run | None:
+        """Return the run of a block of `size` bytes; None: it is not taken."""
         sequence, first, _, _, rows, epoch, _, _ = RECORD.unpack_from(
             message, PREFIX.size
         )
         if sequence != self.wanted:
             self._out_of_sequence(sequence)
-            return
+            return None
         self.wanted += 1
         fault = fault_of_rows(first, rows)
-        if fault or len(body) != rows * self._row_bytes:
-            taken.append(self._malformed(fault or f"{len(body)} bytes for {rows} rows"))
-            return
-        record = message[PREFIX.size : HEADER_BYTES]
-        self._run_at(first, epoch, taken).add(record, body, rows)
+        if fault or size != rows * self._row_bytes:
+            taken.append(self._malformed(fault or f"{size} bytes for {rows} rows"))
+            return None
+        return self._run_at(first, epoch, taken)
 
-    def _take_shared(self, message: bytes, body: Any, taken: list[Taken]) -> int:
-        """Take a block that lies in the sender's memory; return its bytes."""
+    def _take_shared(
+        self, memory: SeenMemory, message: bytes, body: Any, taken: list[Taken]
+    ) -> int:
+        """Take a block that lies in the sender's memory; return its bytes.
+
+        What lies behind the block before it is one piece with that.
+        """
         rows = RECORD.unpack_from(message, PREFIX.size)[ROWS]
-        block = self._in_memory(body, rows * self._row_bytes)
-        self._take_data(message, block, taken)
-        return len(block)
+        place = memory.place(body, rows * self._row_bytes)
+        run = self._run_for(message, place.size, taken)
+        if run is not None:
+            record = message[PREFIX.size : HEADER_BYTES]
+            if self._format.row_times:
+                run.add(record, memory.view(place), rows)
+            else:
+                run.add_shared(record, place, rows, memory.view)
+        return place.size
 
-    def _take_shared_blocks(self, message: bytes, body: Any, taken: list[Taken]) -> int:
+    def _take_shared_blocks(
+        self, memory: SeenMemory, message: bytes, body: Any, taken: list[Taken]
+    ) -> int:
         """Take several blocks that lie in the sender's memory; return their bytes."""
         _, _, _, _, rows, _, _, count = RECORD.unpack_from(message, PREFIX.size)
         size = count * RECORD.size + rows * self._row_bytes
-        blocks = self._in_memory(body, size)
-        self._take_blocks(message, blocks, taken)
-        return len(blocks)
-
-    def _in_memory(self, body: Any, size: int) -> Any:
-        """Return what lies where a message's body says; less if memory ends there."""
-        if self._memory is None or len(body) != OFFSET.size:
-            return b""
-        (start,) = OFFSET.unpack(body)
-        return self._memory[start : start + size]
+        place = memory.place(body, size)
+        self._take_blocks(message, memory.view(place), taken)
+        return place.size
 
     def _take_blocks(self, message: bytes, body: Any, taken: list[Taken]) -> None:
         sequence, _, _, _, _, _, _, count = RECORD.unpack_from(message, PREFIX.size)

@@ -1,11 +1,12 @@
 """Samples on their way from the wire to the file: blocks that follow each other."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from rigd.streams.free_space import Place
 from rigd.streams.wire import RECORD_DTYPE
 
 
@@ -20,8 +21,8 @@ class Run:
         blocks: How many blocks.
         records: The blocks' entries for `sync/blocks`, 48 bytes each; those of blocks
             that came together are one piece.
-        bodies: The blocks' bytes. Those of blocks that came together are one piece,
-            unless each row has a time of its own.
+        bodies: The blocks' bytes. Those of blocks that came together, or that lie one
+            behind the other, are one piece, unless each row has a time of its own.
         body_rows: Rows of each body.
 
     """
@@ -33,6 +34,7 @@ class Run:
     records: list[Any] = field(default_factory=list)
     bodies: list[Any] = field(default_factory=list)
     body_rows: list[int] = field(default_factory=list)
+    _last: Place | None = None
 
     def add(self, record: Any, body: Any, rows: int) -> None:
         """Add a block."""
@@ -41,17 +43,35 @@ class Run:
         self.records.append(record)
         self.bodies.append(body)
         self.body_rows.append(rows)
+        self._last = None
+
+    def add_shared(
+        self, record: Any, place: Place, rows: int, view: Callable[[Place], Any]
+    ) -> None:
+        """Add a block; one that lies behind the last one is one piece with it.
+
+        `place` is where it lies in the sender's memory, `view` shows what lies there.
+        """
+        last = self._last
+        if last is None or last.offset + last.size != place.offset:
+            self.add(record, view(place), rows)
+            self._last = place
+            return
+        self._last = Place(last.offset, last.size + place.size)
+        self.rows += rows
+        self.blocks += 1
+        self.records.append(record)
+        self.bodies[-1] = view(self._last)
+        self.body_rows[-1] += rows
 
     def singly(self) -> Iterator["Run"]:
         """Cut into runs of one block each."""
-        for records, body, rows in zip(
-            self.records, self.bodies, self.body_rows, strict=True
-        ):
-            row_bytes, start = len(body) // max(1, rows), 0
-            for block in np.frombuffer(records, RECORD_DTYPE):
-                count = int(block["rows"])
-                single = Run(int(block["first_sample"]), 0, self.epoch)
-                stop = start + count * row_bytes
-                single.add(block.tobytes(), body[start:stop], count)
-                start = stop
-                yield single
+        whole, start = memoryview(b"".join(self.bodies)), 0
+        row_bytes = len(whole) // max(1, self.rows)
+        for block in np.frombuffer(b"".join(self.records), RECORD_DTYPE):
+            count = int(block["rows"])
+            single = Run(int(block["first_sample"]), 0, self.epoch)
+            stop = start + count * row_bytes
+            single.add(block.tobytes(), whole[start:stop], count)
+            start = stop
+            yield single

@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 from rigd.streams.free_space import FreeSpace, Place
-from rigd.streams.wire import MEMORY_PLACE
+from rigd.streams.wire import MEMORY_PLACE, OFFSET
 
 MARK = struct.Struct("<8sQ")
 """What the memory begins with: `RIGDMEM1`, the sender's id."""
@@ -96,7 +96,26 @@ class SharedMemory:
             self._map.close()
 
 
-def open_memory(where: bytes, sender: int) -> memoryview:
+class SeenMemory:
+    """The writer's side: looks at blocks where the sender keeps them."""
+
+    def __init__(self, content: memoryview) -> None:
+        """Look at the memory of a sender."""
+        self._bytes = content
+
+    def place(self, body: Any, size: int) -> Place:
+        """Return the place that a message's body names; less if memory ends there."""
+        if len(body) != OFFSET.size:
+            return Place(0, 0)
+        (offset,) = OFFSET.unpack(body)
+        return Place(offset, max(0, min(size, len(self._bytes) - offset)))
+
+    def view(self, place: Place) -> memoryview:
+        """Return the bytes of a block; they are the sender's: read only."""
+        return self._bytes[place.offset : place.offset + place.size]
+
+
+def open_memory(where: bytes, sender: int) -> SeenMemory:
     """See the memory of another process, by the body of its MEMORY message.
 
     Raises:
@@ -110,7 +129,7 @@ def open_memory(where: bytes, sender: int) -> memoryview:
     except OSError as error:
         raise UnseenError(f"the sender's memory can't be seen: {error}") from error
     try:
-        return _sealed(descriptor, sender)
+        return SeenMemory(_sealed(descriptor, sender))
     except (OSError, ValueError) as error:
         raise UnseenError(f"{path} is no memory of blocks: {error}") from error
     finally:

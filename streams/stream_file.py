@@ -157,26 +157,35 @@ class GrowingDataset:
         view = memoryview(rows)
         while len(view):
             part = view[: self._chunk_bytes - self._fill]
-            self._buffer[self._fill : self._fill + len(part)] = part
-            self._fill += len(part)
+            if len(part) == self._chunk_bytes:  # where it lies: a copy costs as much
+                self._finish_chunk(part)
+            else:
+                self._buffer[self._fill : self._fill + len(part)] = part
+                self._fill += len(part)
+                if self._fill == self._chunk_bytes:
+                    self._finish_chunk(self._buffer)
             view = view[len(part) :]
-            if self._fill == self._chunk_bytes:
-                self._write_chunk(self._chunk_rows, for_good=True)
-                self._start += self._chunk_rows
-                self._fill = self._written = 0
-                self._places.clear()
+
+    def _finish_chunk(self, content: memoryview) -> None:
+        """Write a full chunk for good and begin the next one."""
+        self._write_chunk(content, self._chunk_rows, for_good=True)
+        self._start += self._chunk_rows
+        self._fill = self._written = 0
+        self._places.clear()
 
     def show(self) -> None:
         """Let a live reader see all rows: write the part-filled chunk, flush."""
         if self._shown < self.rows:
-            self._write_chunk(self._fill // self.row_bytes, for_good=False)
+            rows = self._fill // self.row_bytes
+            self._write_chunk(self._buffer, rows, for_good=False)
         self.flush()
 
     def finish(self) -> None:
         """Write the last chunk; what it holds beyond the last row is zero."""
         self._buffer[self._fill :] = bytes(self._chunk_bytes - self._fill)
         if self._fill:
-            self._write_chunk(self._fill // self.row_bytes, for_good=True)
+            rows = self._fill // self.row_bytes
+            self._write_chunk(self._buffer, rows, for_good=True)
         self.flush()
 
     def flush(self) -> None:
@@ -185,13 +194,13 @@ class GrowingDataset:
             self._id.flush()
             self._flushed = self._shown
 
-    def _write_chunk(self, rows: int, *, for_good: bool) -> None:
-        """Write the buffer as the chunk at `_start`; `rows` of it are valid."""
+    def _write_chunk(self, content: memoryview, rows: int, *, for_good: bool) -> None:
+        """Write the chunk at `_start`; `rows` of it are valid."""
         self._id.set_extent((self._start + rows, *self._layout.shape))
         if self._adds_in_place and self._places:
             self._add_in_place(rows if for_good else None)
         else:
-            self._write_tiles(rows, for_good=for_good)
+            self._write_tiles(content, rows, for_good=for_good)
         self._written = self._fill
         self._shown = self._start + rows
 
@@ -212,9 +221,9 @@ class GrowingDataset:
             digest = xxh3_64_intdigest(self._buffer)
             self._stored(StoredChunk(self._start, rows, 0, place, size, digest))
 
-    def _write_tiles(self, rows: int, *, for_good: bool) -> None:
-        for tile, (offset, content) in enumerate(self._tiles()):
-            stored = self._encode(content, self._item_bytes)
+    def _write_tiles(self, content: memoryview, rows: int, *, for_good: bool) -> None:
+        for tile, (offset, part) in enumerate(self._tiles(content)):
+            stored = self._encode(part, self._item_bytes)
             place = (self._start, *offset)
             before = self._end_of_file()
             self._id.write_direct_chunk(place, stored)
@@ -278,13 +287,15 @@ class GrowingDataset:
     def _digest(self, offset: int, size: int) -> int:
         return xxh3_64_intdigest(os.pread(self._descriptor, size, offset))
 
-    def _tiles(self) -> Iterator[tuple[tuple[int, ...], memoryview]]:
-        """Cut the buffer into HDF5 chunks where these split the rows."""
+    def _tiles(
+        self, content: memoryview
+    ) -> Iterator[tuple[tuple[int, ...], memoryview]]:
+        """Cut whole rows into HDF5 chunks where these split the rows."""
         shape, chunk = self._layout.shape, self._layout.chunk[1:]
         if shape == chunk:
-            yield (0,) * len(shape), self._buffer
+            yield (0,) * len(shape), content
             return
-        whole = np.frombuffer(self._buffer, self._layout.dtype)
+        whole = np.frombuffer(content, self._layout.dtype)
         whole = whole.reshape(self._chunk_rows, *shape)
         starts = [range(0, n, c) for n, c in zip(shape, chunk, strict=True)]
         for offset in product(*starts):

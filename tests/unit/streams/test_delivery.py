@@ -169,6 +169,26 @@ def test_a_large_block_travels_by_shared_memory(
     pair.close()
 
 
+def test_blocks_that_lie_one_behind_the_other_are_one_piece(
+    context: Context, tmp_path: Path
+) -> None:
+    pair = Pair(context, tmp_path, ring=Ring(10**8))
+    pair.sender.offer(block(0, LARGE))
+    pair.settle()
+    for first in range(LARGE, 6 * LARGE, LARGE):
+        pair.sender.offer(block(first, LARGE))
+    pair.sender.pump()
+    time.sleep(0.1)
+    pair.settle()
+    runs = [run for run in pair.taken if isinstance(run, Run)]
+    assert sum(run.blocks for run in runs) == 6
+    assert sum(len(run.bodies) for run in runs) < 6
+    for run in runs:
+        assert sum(run.body_rows) == run.rows
+    np.testing.assert_array_equal(pair.rows().ravel(), np.arange(18 * LARGE))
+    pair.close()
+
+
 TOGETHER = 2000
 """Rows of a small block of which three are large enough together."""
 

@@ -123,11 +123,13 @@ class Walk:
     def _sabotage(self) -> None:
         write_chunk, write = GrowingDataset._write_chunk, os.write
 
-        def fragile(dataset: GrowingDataset, rows: int, *, for_good: bool) -> None:
+        def fragile(
+            dataset: GrowingDataset, content: memoryview, rows: int, *, for_good: bool
+        ) -> None:
             if "before a chunk" in self.fails:
                 self.fails.discard("before a chunk")
                 raise OSError(errno.ENOSPC, "No space left on device")
-            write_chunk(dataset, rows, for_good=for_good)
+            write_chunk(dataset, content, rows, for_good=for_good)
             if "after a chunk" in self.fails:
                 self.fails.discard("after a chunk")
                 raise OSError(errno.EIO, "Input/output error")

@@ -105,8 +105,8 @@ def test_tiles_are_put_together_as_they_were_cut(
             "d", (0, 3, 5), "<i2", maxshape=(None, 3, 5), chunks=chunk
         )
         growing = GrowingDataset(data, layout)
-        growing._buffer[:] = rows.tobytes()
-        tiles = [bytes(content) for _, content in growing._tiles()]
+        whole = memoryview(rows.tobytes())
+        tiles = [bytes(content) for _, content in growing._tiles(whole)]
     assert len(tiles) == tile_count(layout)
     assert join_tiles(layout, tiles) == rows.tobytes()
 

@@ -19,10 +19,12 @@ from rigd.streams.wire import MEMORY_PLACE
 
 LOOK = """
 import sys
+from rigd.streams.free_space import Place
 from rigd.streams.shared_memory import open_memory
 seen = open_memory(bytes.fromhex(sys.argv[1]), 7)
 start, size = map(int, sys.argv[2:])
-print(bytes(seen[start : start + size]).decode(), seen.readonly)
+view = seen.view(Place(start, size))
+print(bytes(view).decode(), view.readonly)
 """
 
 
@@ -57,7 +59,7 @@ def test_memory_outlives_its_maker_for_those_who_see_it() -> None:
     assert place is not None
     seen = open_memory(memory.where, 7)
     memory.close()
-    assert bytes(seen[place.offset : place.offset + 4]) == b"here"
+    assert bytes(seen.view(place)) == b"here"
 
 
 def test_its_size_is_fixed() -> None:
