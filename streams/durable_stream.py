@@ -13,6 +13,7 @@ ask the source for the rest. libhdf5 is not trusted again in a file that has fai
 import errno
 import json
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -98,11 +99,18 @@ class DurableStream:
         key: int,
         *,
         durable: bool = True,
+        when_synced: Callable[[], None] = lambda: None,
     ) -> None:
         """Begin a prepared stream file, or go on after the last checkpoint.
 
-        Without `durable` the kernel is trusted: nothing is brought to the disk, so all
-        outlives this process but not the machine.
+        Args:
+            path: The stream file.
+            layout: Where everything lies in it.
+            stream_format: What the rows look like.
+            key: That of the stream.
+            durable: Without it the kernel is trusted: nothing is brought to the disk,
+                so all outlives this process but not the machine.
+            when_synced: Called in another thread when there is a sync to take.
 
         Raises:
             JournalError: The journal can't be made, read or written.
@@ -114,6 +122,7 @@ class DurableStream:
         self.layout = layout
         self._format = stream_format
         self._durable = durable
+        self._when_synced = when_synced
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="sync")
         self._syncing: tuple[Future[None], Checkpoint] | None = None
         self._moments: deque[Checkpoint] = deque()
@@ -383,7 +392,9 @@ class DurableStream:
         with self._guarded():  # rows of open chunks are in the journal, or not meant
             self._file.flush()
         self._journal.write()
-        self._syncing = (self._threads.submit(self._sync, moment), moment)
+        future = self._threads.submit(self._sync, moment)
+        self._syncing = (future, moment)
+        future.add_done_callback(lambda _: self._when_synced())
         if self._reserve is not None:
             self._reserve.look_again()
         return True

@@ -1,4 +1,6 @@
-"""Whether a socket has something to take, asked at little cost."""
+"""Whether there is something to do, asked at little cost, and told by other threads."""
+
+import os
 
 import zmq
 
@@ -13,3 +15,23 @@ def has_input(socket: "zmq.Socket[bytes]") -> bool:
     often.
     """
     return bool(int(socket.getsockopt(zmq.EVENTS)) & INPUT)
+
+
+class WakeUp:
+    """Ends the poll of one thread from another: poll `descriptor` for input."""
+
+    def __init__(self) -> None:
+        """Open an eventfd(2)."""
+        self.descriptor = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+
+    def call(self) -> None:
+        """Let the poll end; from any thread."""
+        os.eventfd_write(self.descriptor, 1)
+
+    def clear(self) -> None:
+        """Take note of the calls so far; there is one at least."""
+        os.eventfd_read(self.descriptor)
+
+    def close(self) -> None:
+        """Give the descriptor back; nobody may call any more."""
+        os.close(self.descriptor)

@@ -39,6 +39,7 @@ from rigd.streams.process import (
     run_process,
     spare_the_collector,
 )
+from rigd.streams.readiness import WakeUp
 from rigd.streams.receiver import Malformed, Receiver, Taken, TakenOver, Told
 from rigd.streams.reserve import DiskFullError
 from rigd.streams.run import Run
@@ -264,8 +265,14 @@ class Writer:
             chunk=spec.chunk,
             compression=spec.compression,
         )
+        self._synced = WakeUp()
         self._file = DurableStream(
-            Path(spec.path), layout, stream_format, spec.key, durable=spec.durable
+            Path(spec.path),
+            layout,
+            stream_format,
+            spec.key,
+            durable=spec.durable,
+            when_synced=self._synced.call,
         )
         self._append = Appender(self._file, LiveClock(stream_format, spec.sync))
         # It may have died after the end, before it could say so.
@@ -306,10 +313,13 @@ class Writer:
         poller.register(self._receiver.socket, zmq.POLLIN)
         orders = self._control.socket
         poller.register(orders, zmq.POLLIN)
+        poller.register(self._synced.descriptor, zmq.POLLIN)
         while not self._is_closed:
             ready = [socket for socket, _ in poller.poll(self._patience())]
             if orders in ready:
                 self._obey()
+            if self._synced.descriptor in ready:
+                self._synced.clear()
             receiver = self._receiver
             size, messages = receiver.taken_bytes, receiver.taken_messages
             try:
@@ -484,6 +494,7 @@ class Writer:
         self._tell()
         self._complain.finish()
         self._receiver.close()
+        self._synced.close()
         self._control.send(Finished(reason=self._reason()))
 
     def _reason(self) -> str:

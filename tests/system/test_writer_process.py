@@ -12,7 +12,7 @@ import zmq
 from rigd.streams.block import Block, ClockReading, Ended, Lost, StreamFormat
 from rigd.streams.ledger import ENDED_REGULARLY, ENDED_WITH_REASON
 from rigd.streams.messages import Command, Notice, WriterStatus
-from rigd.streams.writer import STOP_GRACE
+from rigd.streams.writer import LOOK_EVERY_MS, STOP_GRACE
 from tests.support.writer_process import deliver, running_writer
 
 FORMAT = StreamFormat(np.dtype("<i4"), (4,), 1000.0)
@@ -52,6 +52,20 @@ def test_acknowledged_before_the_end(tmp_path: Path, durable: bool) -> None:
         assert isinstance(status, WriterStatus)
         with h5py.File(writer.path, "r", swmr=True) as file:
             assert file["acquisition/s/data"].shape == (10, 4)
+        sender.close()
+
+
+def test_an_acknowledgement_does_not_wait_for_the_next_look(tmp_path: Path) -> None:
+    """A sender with a full ring stands still until it comes."""
+    settings = {"sync_seconds": 0.0, "sync_bytes": 1, "visible_seconds": 60.0}
+    looks = 50
+    with running_writer(tmp_path, FORMAT, **settings) as writer:
+        sender = writer.sender(gather_seconds=0.0)
+        began = time.monotonic()
+        for number in range(looks):
+            sender.offer(block(10 * number))
+            deliver(sender)
+        assert time.monotonic() - began < looks * LOOK_EVERY_MS / 1000 / 2
         sender.close()
 
 
