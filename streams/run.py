@@ -66,7 +66,8 @@ class Run:
 
     def singly(self) -> Iterator["Run"]:
         """Cut into runs of one block each."""
-        whole, start = memoryview(b"".join(self.bodies)), 0
+        bodies, start = self.bodies, 0
+        whole = memoryview(bodies[0] if len(bodies) == 1 else b"".join(bodies))
         row_bytes = len(whole) // max(1, self.rows)
         for block in np.frombuffer(b"".join(self.records), RECORD_DTYPE):
             count = int(block["rows"])

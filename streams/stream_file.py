@@ -1,9 +1,10 @@
 """Appends to one stream file under SWMR: the only writer of HDF5 while recording.
 
 The file exists already, made with all its datasets (`rigd.daemon.prepare`). Rows gather
-in a buffer of one chunk; a full chunk is written once with `write_direct_chunk`,
-encoded here where a filter is set. A chunk that is not full yet is written too when a
-live reader is to see its rows (`show`), and again when it has more.
+in a buffer of one chunk, unless a whole chunk comes in one piece; a full chunk is
+written once with `write_direct_chunk`, encoded here where a filter is set. A chunk that
+is not full yet is written too when a live reader is to see its rows (`show`), and again
+when it has more.
 """
 
 import os
@@ -157,7 +158,7 @@ class GrowingDataset:
         view = memoryview(rows)
         while len(view):
             part = view[: self._chunk_bytes - self._fill]
-            if len(part) == self._chunk_bytes:  # where it lies: a copy costs as much
+            if len(part) == self._chunk_bytes:  # it is written from where it lies
                 self._finish_chunk(part)
             else:
                 self._buffer[self._fill : self._fill + len(part)] = part
