@@ -16,11 +16,12 @@ from rigd.streams import receiver as receiver_module
 from rigd.streams import sender as sender_module
 from rigd.streams.block import Block, ClockReading, Ended, Lost, StreamFormat
 from rigd.streams.readiness import has_input
-from rigd.streams.receiver import Malformed, Receiver, Taken, Told
+from rigd.streams.receiver import Receiver
 from rigd.streams.ring import Ring
 from rigd.streams.run import Run
 from rigd.streams.sender import RefusedError, Sender
 from rigd.streams.standing import Standing
+from rigd.streams.taken import Malformed, Taken, Told
 from rigd.streams.wire import (
     Address,
     Header,

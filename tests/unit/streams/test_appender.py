@@ -2,7 +2,7 @@
 
 import pytest
 
-from rigd.streams.writer import printable
+from rigd.streams.appender import printable
 
 
 @pytest.mark.parametrize(
