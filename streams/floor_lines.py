@@ -14,7 +14,13 @@ NEVER = -20.0
 """So many slopes of a floor are tried, as far as they are this probable (log)."""
 
 
-def expected_lines(x: Floats, late: Floats, mean: float, begins: Integers) -> Floats:
+def expected_lines(
+    x: Floats,
+    late: Floats,
+    mean: float,
+    begins: Integers,
+    usual: tuple[float, float] | None = None,
+) -> Floats:
     """Mean of the lines that may be the floor under latenesses, of one slope together.
 
     The most probable floor leans on the readings; the true one may be tilted. Of lines
@@ -28,6 +34,8 @@ def expected_lines(x: Floats, late: Floats, mean: float, begins: Integers) -> Fl
         late: Lateness above the most probable floor, s.
         mean: Mean lateness, s, times the readings that tell no more than one does.
         begins: Where pieces with an offset of their own begin.
+        usual: What else is known of the slope: the most probable one, and its standard
+            deviation.
 
     Returns:
         What is to be added to the most probable floor at x, s.
@@ -51,6 +59,8 @@ def expected_lines(x: Floats, late: Floats, mean: float, begins: Integers) -> Fl
         slopes = np.linspace(-reach, reach, SLOPES)
         level = highest(slopes)
         likely = count @ level / mean
+        if usual is not None:
+            likely -= ((slopes - usual[0]) / usual[1]) ** 2 / 2
         likely -= np.max(likely)
         if max(likely[0], likely[-1]) < NEVER or reach > MOST_CHANGE:
             break

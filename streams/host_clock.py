@@ -17,6 +17,7 @@ from rigd.streams.clock_map import Floats, Integers, interpolated
 from rigd.streams.clock_smoothing import SKEW_WALK, floor_under
 from rigd.streams.floor_lines import MOST_CHANGE, expected_lines, supporting_line
 from rigd.streams.stretches import Stretch
+from rigd.streams.usual_delay import rhythm, usual_slope
 from rigd.streams.windows import window_minima, window_width
 
 LEAST_SECONDS = 30.0
@@ -128,8 +129,13 @@ def _fit_together(parts: Sequence[Stretch]) -> list[HostClock]:
     _, skew = supporting_line(longest.x, longest.host - longest.x)
     lows = [_lows(part, skew) for part in parts]
     at, rest, begins = _joined(parts, lows)
-    floor, excess = _floor(at, rest, begins)
-    pieces = np.split(floor, np.cumsum([len(low.index) for low in lows])[:-1])
+    floor = _floor(at, rest, begins)
+    cuts = np.cumsum([len(low.index) for low in lows])[:-1]
+    height, excess = floor.height, floor.excess
+    if floor.is_fitted:
+        xs, lates = _above(parts, lows, np.split(height, cuts))
+        height = height + _more_likely_lines(at, rest, floor, begins, xs, lates)
+    pieces = np.split(height, cuts)
     seconds = sum(float(part.x[-1]) for part in parts)
     tilt = min(1.0, SEEN_THROUGH / seconds) / 2
     return [
@@ -218,14 +224,67 @@ def _clock(
     return HostClock(at, host, wander, skew, True, low.index)
 
 
-def _floor(at: Floats, rest: Floats, begins: Integers) -> tuple[Floats, float]:
-    """Floor under the low stamps, and their mean lateness above it."""
+def _above(
+    parts: Sequence[Stretch], lows: Sequence[_Lows], pieces: Sequence[Floats]
+) -> tuple[list[Floats], list[Floats]]:
+    """Times of all stamps of stretches with a floor, and latenesses above it."""
+    xs, lates = [], []
+    for part, low, piece in zip(parts, lows, pieces, strict=True):
+        if len(piece) >= 2:
+            xs.append(part.x)
+            lates.append(low.delay - np.interp(part.x, part.x[low.index], piece))
+    return xs, lates
+
+
+def _more_likely_lines(
+    at: Floats,
+    rest: Floats,
+    floor: "_Floor",
+    begins: Integers,
+    xs: Sequence[Floats],
+    lates: Sequence[Floats],
+) -> Floats:
+    """What is to be added to the most probable floor, see `expected_lines`.
+
+    Where a rhythm shows, all low stamps together are one witness, as uncertain as the
+    gap that it leaves; and the bulk of the stamps is heard, too.
+    """
+    gap = max(map(rhythm, xs, lates), default=0.0)
+    usual = usual_slope(xs, lates) if gap else None
+    mean = max(floor.shared_excess, len(at) * gap / 2)
+    return expected_lines(at, rest - floor.height, mean, begins, usual)
+
+
+@dataclass(frozen=True, slots=True)
+class _Floor:
+    """The most probable floor under low stamps.
+
+    Attributes:
+        height: At each of them, s.
+        excess: Their mean lateness above it, s.
+        shared_excess: The same times the readings that tell no more than one does; 0
+            where the floor is only the lowest of them.
+
+    """
+
+    height: Floats
+    excess: float
+    shared_excess: float = 0.0
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether there were enough stamps to fit it."""
+        return self.shared_excess > 0
+
+
+def _floor(at: Floats, rest: Floats, begins: Integers) -> _Floor:
+    """Fit the floor under the low stamps."""
     starts = np.concatenate([[0], begins])
     lengths = np.diff(np.append(starts, len(at)))
     floor = np.repeat(np.minimum.reduceat(rest, starts), lengths)
     excess = max(LEAST_EXCESS, float(np.median(rest - floor)) / np.log(2))
     if len(at) < LEAST_MINIMA:
-        return floor, excess
+        return _Floor(floor, excess)
     for _ in range(4):
         floor = floor_under(at, rest, excess, SKEW_WALK, begins)
         before = excess
@@ -235,7 +294,7 @@ def _floor(at: Floats, rest: Floats, begins: Integers) -> tuple[Floats, float]:
     together = correlation_length(rest - floor)
     stiff = SKEW_WALK / float(np.sqrt(together))
     floor = floor_under(at, rest, excess, stiff, begins)
-    return floor + expected_lines(at, rest - floor, excess * together, begins), excess
+    return _Floor(floor, excess, excess * together)
 
 
 def correlation_length(late: Floats) -> float:

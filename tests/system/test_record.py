@@ -112,7 +112,7 @@ def test_three_seconds_of_small_streams_are_complete(laboratory: Laboratory) -> 
 
 
 def test_progress_and_log_tell_the_same_story(laboratory: Laboratory) -> None:
-    run = laboratory.record(BOX, "--duration", "2")
+    run = laboratory.record(BOX, "--duration", "4")
     assert run.finish() == (0, "")
     reports = [event for event in run.events() if event["event"] == "progress"]
     assert len(reports) >= 3
