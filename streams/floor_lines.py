@@ -27,7 +27,7 @@ def expected_lines(
     below all readings, one whose mean is higher by `mean / n` is e times as probable
     where n readings are independent and exponential. So slopes whose highest lines are
     at h weigh as exp(sum n h / mean). How far below the highest line the true one lies,
-    the gaps among the latenesses tell better (`host_clock.widest_gap`).
+    the gaps among the latenesses tell better (`delay_gaps.widest_gap`).
 
     Args:
         x: Seconds, strictly increasing.

@@ -15,9 +15,10 @@ import numpy as np
 
 from rigd.streams.clock_map import Floats, Integers, interpolated
 from rigd.streams.clock_smoothing import SKEW_WALK, floor_under
+from rigd.streams.delay_gaps import rhythm, widest_gap
 from rigd.streams.floor_lines import MOST_CHANGE, expected_lines, supporting_line
 from rigd.streams.stretches import Stretch
-from rigd.streams.usual_delay import rhythm, usual_slope
+from rigd.streams.usual_delay import usual_slope
 from rigd.streams.windows import window_minima, window_width
 
 LEAST_SECONDS = 30.0
@@ -42,9 +43,6 @@ LEAST_SHARED = 0.1
 
 LEAST_EXCESS = 2e-6
 """Mean lateness of the least delayed stamps is taken as at least this, s."""
-
-LOWEST_PART = 8
-"""The smallest eighth of the latenesses is looked at."""
 
 SEEN_THROUGH = 180.0
 """In longer sessions, s, a device drifts through the rhythm in which it is asked more
@@ -145,6 +143,28 @@ def _fit_together(parts: Sequence[Stretch]) -> list[HostClock]:
 
 
 @dataclass(frozen=True, slots=True)
+class _Floor:
+    """The most probable floor under low stamps.
+
+    Attributes:
+        height: At each of them, s.
+        excess: Their mean lateness above it, s.
+        shared_excess: The same times the readings that tell no more than one does; 0
+            where the floor is only the lowest of them.
+
+    """
+
+    height: Floats
+    excess: float
+    shared_excess: float = 0.0
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether there were enough stamps to fit it."""
+        return self.shared_excess > 0
+
+
+@dataclass(frozen=True, slots=True)
 class _Lows:
     """The least delayed stamps of a stretch, an even number of them, or none.
 
@@ -239,7 +259,7 @@ def _above(
 def _more_likely_lines(
     at: Floats,
     rest: Floats,
-    floor: "_Floor",
+    floor: _Floor,
     begins: Integers,
     xs: Sequence[Floats],
     lates: Sequence[Floats],
@@ -253,28 +273,6 @@ def _more_likely_lines(
     usual = usual_slope(xs, lates) if gap else None
     mean = max(floor.shared_excess, len(at) * gap / 2)
     return expected_lines(at, rest - floor.height, mean, begins, usual)
-
-
-@dataclass(frozen=True, slots=True)
-class _Floor:
-    """The most probable floor under low stamps.
-
-    Attributes:
-        height: At each of them, s.
-        excess: Their mean lateness above it, s.
-        shared_excess: The same times the readings that tell no more than one does; 0
-            where the floor is only the lowest of them.
-
-    """
-
-    height: Floats
-    excess: float
-    shared_excess: float = 0.0
-
-    @property
-    def is_fitted(self) -> bool:
-        """Whether there were enough stamps to fit it."""
-        return self.shared_excess > 0
 
 
 def _floor(at: Floats, rest: Floats, begins: Integers) -> _Floor:
@@ -331,30 +329,3 @@ def borrow_skew(part: Stretch, skew: float, skew_error: float) -> HostClock:
     host = x * (1 + skew) + rest[lowest]
     error = skew_error * span + float(np.median(rest - rest[lowest]))
     return HostClock(x, host, error, skew, False, np.array([lowest]))
-
-
-def widest_gap(x: Floats, late: Floats, width: float) -> float:
-    """Find the largest gap among the smallest latenesses of any while, s.
-
-    A host that asks in a rhythm of its own sees a device that is in step with it only
-    at certain latenesses, for as long as they stay in step. Then the true floor lies
-    anywhere between the lowest of them and the next one that would be below.
-
-    Args:
-        x: Device time, s, ascending from 0.
-        late: Lateness above the floor, s.
-        width: Length of a while, s: as long as the floor leans on what was before and
-            after, or infinite.
-
-    """
-    last = float(x[-1])
-    width = min(width, last + 1e-9)
-    widest = 0.0
-    for start in np.arange(0.0, max(last - width / 2, 1e-9), width / 2):
-        first, stop = np.searchsorted(x, [start, start + width])
-        part = late[first:stop]
-        if len(part) >= 2 * LOWEST_PART:
-            count = len(part) // LOWEST_PART
-            lowest = np.sort(np.partition(part, count)[: count + 1])
-            widest = max(widest, float(np.max(np.diff(lowest))))
-    return widest

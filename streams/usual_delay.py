@@ -12,15 +12,6 @@ import numpy as np
 
 from rigd.streams.clock_map import Floats
 
-WINDOW = 10.0
-"""A rhythm is looked for in so many seconds together."""
-
-LOWEST_PART = 8
-"""... among the smallest eighth of the latenesses."""
-
-PLAIN = 8.0
-"""A gap among them so many times as large as the mean one is no chance."""
-
 LARGEST = 1.5
 """Latenesses above so many times the median count as that: late packets hold up others,
 and say nothing of the speed."""
@@ -32,33 +23,7 @@ UNSTEADY = 0.1
 """The mean may drift by this part of the median in a session, by the host's load."""
 
 LEAST_MEANS = 10
-
-
-def rhythm(x: Floats, late: Floats) -> float:
-    """Find the gap that a host's rhythm leaves among the smallest latenesses, s.
-
-    Args:
-        x: Device time, s, ascending from 0.
-        late: Lateness above the floor, s.
-
-    Returns:
-        The usual gap; 0 where chance explains it.
-
-    """
-    gaps = [
-        _plain_gap(late[slice(*np.searchsorted(x, [start, start + WINDOW]))])
-        for start in np.arange(0.0, max(float(x[-1]) - WINDOW / 2, 1e-9), WINDOW / 2)
-    ]
-    return float(np.median(gaps)) if gaps else 0.0
-
-
-def _plain_gap(late: Floats) -> float:
-    count = len(late) // LOWEST_PART
-    if count < 4:
-        return 0.0
-    gaps = np.diff(np.sort(np.partition(late, count)[: count + 1]))
-    largest = float(np.max(gaps))
-    return largest if largest > PLAIN * float(np.mean(gaps)) else 0.0
+"""Fewer tell no slope."""
 
 
 def usual_slope(
@@ -72,10 +37,13 @@ def usual_slope(
 
     Returns:
         Seconds per second, and how far it may be off (a standard deviation); None: too
-        few.
+        few, or none is late.
 
     """
-    middle = float(np.median(np.concatenate(lates)))
+    every = np.concatenate(lates)
+    middle = float(np.median(every))
+    if middle <= 0:
+        return None
     pairs = [
         _means(x, np.minimum(late, LARGEST * middle))
         for x, late in zip(xs, lates, strict=True)
@@ -86,11 +54,10 @@ def usual_slope(
     if len(at) < LEAST_MEANS or spread <= 0:
         return None
     slope = float(at @ means) / spread
-    counted = float(np.mean(np.concatenate(lates) < LARGEST * middle))
+    counted = float(np.mean(every < LARGEST * middle))
     scatter = float(np.sqrt(np.mean((means - slope * at) ** 2) / spread)) / counted
     drift = UNSTEADY * middle / float(np.sqrt(12 * spread / len(at)))
-    error = float(np.hypot(scatter, drift))
-    return (slope / counted, error) if error > 0 else None
+    return slope / counted, float(np.hypot(scatter, drift))
 
 
 def _means(x: Floats, late: Floats) -> tuple[Floats, Floats]:

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from rigd.streams.clock_map import Floats
+from rigd.streams.delay_gaps import rhythm
 from rigd.streams.host_clock import fit_host_clocks
 from rigd.streams.stretches import Stretch
-from rigd.streams.usual_delay import rhythm, usual_slope
+from rigd.streams.usual_delay import usual_slope
 
 SECONDS = 180.0
 
@@ -54,6 +55,11 @@ def test_the_bulk_tells_a_slope_within_its_error(seed: int) -> None:
 def test_a_few_means_tell_no_slope() -> None:
     x = np.arange(0.0, 10.0, 0.1)
     assert usual_slope([x], [np.ones_like(x)]) is None
+
+
+def test_stamps_that_are_never_late_tell_no_slope() -> None:
+    x = np.arange(0.0, SECONDS, 0.1)
+    assert usual_slope([x], [np.zeros_like(x)]) is None
 
 
 def test_a_floor_that_moves_with_the_rhythm_is_not_the_clock() -> None:
