@@ -308,7 +308,9 @@ def silent_loss(x: Floats, delay: Floats, smallest: float) -> Loss | None:
     limit = float(step[j]) - max(3 * float(noise[j]), SURE * float(step[j]))
     earlier = np.searchsorted(x, begin - USUAL_SPAN)
     longest = longest_run(late[earlier : near[0]] >= limit)
-    last, doubtful = _last_before(late[near], limit, float(step[j]), float(noise[j]))
+    last, doubtful = _last_before(
+        late[near], (delay + x)[near], limit, float(step[j]), float(noise[j])
+    )
     doubtful = max(doubtful, longest)
     first = int(near[0]) + last + 1
     if first == 0 or first + doubtful >= len(x):
@@ -325,16 +327,18 @@ def _clear(step: Floats, noise: Floats) -> Floats:
 
 
 def _last_before(
-    late: Floats, limit: float, step: float, noise: float
+    late: Floats, host: Floats, limit: float, step: float, noise: float
 ) -> tuple[int, int]:
     """Find the last anchor that is surely from before a step, and how many may be.
 
     After the step none is less late than the step: one that is comes from before it.
     The next ones are from after it unless they are later than is usual: then they may
-    be late ones from before.
+    be late ones from before. Those of one read were kept back together, and count as
+    one.
 
     Args:
         late: Delay of the anchors around the step above the floor before it, s.
+        host: Their host times, s, ascending.
         limit: An anchor that is less late is surely from before, s.
         step: Height of the step, s.
         noise: Standard deviation of least delays, s.
@@ -351,7 +355,9 @@ def _last_before(
     likely = int(np.ceil(np.log(DOUBT) / np.log(min(chance, 0.9))))
     usual = noise + 8 * float(np.median(late[sure]))
     is_usual = late[last + 1 :] < step + usual
-    return last, max(likely, int(np.argmax(is_usual)) if is_usual.any() else 0)
+    reads = np.cumsum(np.diff(host[last + 1 :], prepend=-np.inf) > 0)
+    together = int(np.searchsorted(reads, likely, "right"))
+    return last, max(together, int(np.argmax(is_usual)) if is_usual.any() else 0)
 
 
 def longest_run(late: npt.NDArray[np.bool_]) -> int:
@@ -361,8 +367,14 @@ def longest_run(late: npt.NDArray[np.bool_]) -> int:
 
 
 def _common_slope(at: Floats, floor: Floats) -> float:
+    """Find the usual slope of the least delay: the mean of the middle half of many.
+
+    Where it falls in steps the median would be that of a step, or of none.
+    """
     lag = min(NEIGHBOURS, len(at) // 2)
-    return float(np.median((floor[lag:] - floor[:-lag]) / (at[lag:] - at[:-lag])))
+    slopes = np.sort((floor[lag:] - floor[:-lag]) / (at[lag:] - at[:-lag]))
+    outer = len(slopes) // 4
+    return float(np.mean(slopes[outer : len(slopes) - outer]))
 
 
 def _steps(flat: Floats) -> tuple[Floats, Floats, Floats]:

@@ -99,3 +99,38 @@ def test_late_anchors_beside_a_loss_are_not_taken_for_its_far_side() -> None:
     assert after.earliest <= round(x[1999] * 1e9) + 1
     assert after.begin >= round(x_counted[2000] * 1e9)
     assert len(before) + len(after) < len(x)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 4, 6, 9])
+def test_a_lost_sample_is_found_where_the_floor_falls_in_steps(seed: int) -> None:
+    """Nearly in step with the asking: for 20 s the least delay stays, then it falls."""
+    random = np.random.default_rng(seed)
+    x = np.arange(21_000) * 0.02
+    ready = x * (1 - 126e-6) + random.uniform(0, 7.5e-3)
+    ready += random.exponential(12e-3, len(x))
+    is_late = random.random(len(x)) < 0.02
+    ready[is_late] += random.uniform(0.05, 0.2, int(is_late.sum()))
+    asked = np.maximum.accumulate(np.ceil(ready / 7.5e-3) * 7.5e-3)
+    last = np.append(np.diff(asked) > 0, True)  # of each read
+    counted = np.where(x < 270, x, x - 0.02)
+    assert reasons(anchors_of(x[last], asked[last]), 0.02) == ["start"]
+    found = reasons(anchors_of(counted[last], asked[last]), 0.02)
+    assert found == ["start", "silent loss"]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_late_anchors_of_one_read_count_as_one(seed: int) -> None:
+    """Two packets are kept back right before a loss, and all that follow them."""
+    x = np.arange(6000) * 0.02
+    late = np.random.default_rng(seed).exponential(12e-3, len(x))
+    late[3979], late[3990] = 0.24, 0.22
+    asked = np.ceil(np.maximum.accumulate(x + late) / 7.5e-3) * 7.5e-3
+    counted = np.where(np.arange(len(x)) < 4000, x, x - 0.02)
+    before, after = find_stretches(
+        anchors_of(counted, asked), transfer=0.02, counts=True
+    ).stretches
+    assert after.reason == "silent loss"
+    assert after.earliest is not None
+    assert after.earliest <= round(x[3999] * 1e9) + 1
+    assert after.begin >= round(counted[4000] * 1e9)
+    assert len(before) + len(after) < len(x)
