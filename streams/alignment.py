@@ -35,7 +35,7 @@ from rigd.streams.mode_choice import best_of
 from rigd.streams.reference_line import ReferenceLine, choose_reference_line, line_of
 from rigd.streams.session_clock import HOST, SessionClock, reference_clock
 
-ALGORITHM = "rigd-clocks-5"
+ALGORITHM = "rigd-clocks-6"
 """Name and version of the rules below; to be kept with what they made."""
 
 DRIFT_STEP = 10.0

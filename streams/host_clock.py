@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rigd.streams.batches import with_earlier_samples
 from rigd.streams.clock_map import Floats, Integers, interpolated
 from rigd.streams.clock_smoothing import SKEW_WALK, floor_under
-from rigd.streams.delay_gaps import rhythm, widest_gap
+from rigd.streams.delay_gaps import POLL, rhythm, widest_gap
 from rigd.streams.floor_lines import MOST_CHANGE, expected_lines, supporting_line
 from rigd.streams.stretches import Stretch
 from rigd.streams.usual_delay import usual_slope
@@ -48,10 +49,6 @@ SEEN_THROUGH = 180.0
 """In longer sessions, s, a device drifts through the rhythm in which it is asked more
 than once. In shorter ones the floor can be taken to drift as the rhythm does: its ends
 are off by up to half a gap."""
-
-POLL = 125e-6
-"""Hosts ask USB devices in this rhythm, s. Where a device sends in step with it, all
-stamps can be late by a part of it, the same for minutes: no stamp tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,8 +248,10 @@ def _above(
     xs, lates = [], []
     for part, low, piece in zip(parts, lows, pieces, strict=True):
         if len(piece) >= 2:
-            xs.append(part.x)
-            lates.append(low.delay - np.interp(part.x, part.x[low.index], piece))
+            late = low.delay - np.interp(part.x, part.x[low.index], piece)
+            x, late = with_earlier_samples(part.x, late)
+            xs.append(x)
+            lates.append(late)
     return xs, lates
 
 
@@ -269,9 +268,15 @@ def _more_likely_lines(
     Where a rhythm shows, all low stamps together are one witness, as uncertain as the
     gap that it leaves; and the bulk of the stamps is heard, too.
     """
-    gap = max(map(rhythm, xs, lates), default=0.0)
-    usual = usual_slope(xs, lates) if gap else None
-    mean = max(floor.shared_excess, len(at) * gap / 2)
+    shown = [rhythm(x, late) for x, late in zip(xs, lates, strict=True)]
+    usual = usual_slope(xs, lates) if any(gap for gap, _ in shown) else None
+    seconds = sum(float(x[-1]) for x in xs)
+    weights = [float(x[-1]) / seconds for x in xs]
+    lean = sum(
+        weight * gap / 2 * min(1.0, width / seconds)
+        for weight, (gap, width) in zip(weights, shown, strict=True)
+    )
+    mean = max(floor.shared_excess, len(at) * lean)
     return expected_lines(at, rest - floor.height, mean, begins, usual)
 
 
