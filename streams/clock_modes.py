@@ -20,9 +20,9 @@ from rigd.streams.edge_matching import LEAST_PAIRS, Pairs, match_edges
 from rigd.streams.host_clock import borrow_skew
 from rigd.streams.pair_times import PairTimes
 from rigd.streams.pulses import without_bounce
+from rigd.streams.pulses_in_step import LONG_IN_STEP, longest_in_step
 from rigd.streams.rate_trust import ASSUMED_DRIFT
 from rigd.streams.reference_line import ReferenceLine
-from rigd.streams.regular_train import LONG_IN_STEP, longest_in_step
 from rigd.streams.round_trips import LEAST_ROUND_TRIPS, correct_by_round_trips
 from rigd.streams.session_clock import SessionClock
 from rigd.streams.sync_line import (

@@ -4,6 +4,8 @@ Both fits here minimise a sum over readings plus `integral f''^2 / q^2`, the pri
 clock whose speed changes; each step of them is one banded linear system.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -29,6 +31,8 @@ DIRECT_BLOCKS = 16
 """A system of so few blocks is solved as a whole."""
 
 SCORING_STEPS = 4
+MORE_STEPS = 40
+"""Readings that tell nothing slow the way to what is expected down."""
 
 NOWHERE: Integers = np.empty(0, np.int64)
 
@@ -208,8 +212,27 @@ def smoothed(x: Floats, r: Floats, sd: Floats | float, walk: float) -> Floats:
     return found * UNIT
 
 
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Where a curve is expected to be, whatever the readings say.
+
+    Attributes:
+        values: At each point, s.
+        weight: One over the variance there, 1/s^2; 0: nothing is known.
+
+    """
+
+    values: Floats
+    weight: Floats
+
+
 def sharpened(
-    x: Floats, r: Floats, start: Floats, noise: Quantization, walk: float
+    x: Floats,
+    r: Floats,
+    start: Floats,
+    noise: Quantization,
+    walk: float,
+    expected: Expected | None = None,
 ) -> Floats:
     """Find the most probable curve through r where errors come of quantization.
 
@@ -222,16 +245,21 @@ def sharpened(
         start: A curve that is near, s.
         noise: Distribution of the readings' errors.
         walk: How fast the speed may wander, 1/sqrt(s).
+        expected: What else is known of the curve.
 
     """
     if len(x) < 3:
         return start.copy()
+    known = expected or Expected(np.zeros(len(x)), np.zeros(len(x)))
+    more, target = known.weight * UNIT**2, known.values / UNIT
     curvature = Curvature(x)
     weight = np.full(len(x), noise.information * UNIT**2)
     y, found = r / UNIT, start / UNIT
-    for _ in range(SCORING_STEPS):
-        pull = noise.score((y - found) * UNIT) * UNIT
-        found = curvature.solve((UNIT / walk) ** 2, weight, weight * found + pull)
+    for _ in range(SCORING_STEPS if expected is None else MORE_STEPS):
+        pull = noise.score((y - found) * UNIT) * UNIT + more * target
+        found = curvature.solve(
+            (UNIT / walk) ** 2, weight + more, weight * found + pull
+        )
     return found * UNIT
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from rigd.streams.clock_map import Floats, Integers
-from rigd.streams.clock_smoothing import sharpened, smoothed
+from rigd.streams.clock_smoothing import Expected, sharpened, smoothed
 from rigd.streams.quantization import Quantization
 
 FINE_WALKS = (1e-8, 3e-8)
@@ -17,7 +17,12 @@ FARTHEST = 4.0
 
 
 def quantized(
-    x: Floats, values: Floats, noise: Quantization, sd: float, walk: float
+    x: Floats,
+    values: Floats,
+    noise: Quantization,
+    sd: float,
+    walk: float,
+    expected: Expected | None = None,
 ) -> Floats:
     """Find the most probable curve through times, as a line and what bends it.
 
@@ -27,6 +32,7 @@ def quantized(
         noise: Distribution of their errors.
         sd: Standard deviation of their errors, s.
         walk: How fast the speed may wander, 1/sqrt(s).
+        expected: What else is known of the curve.
 
     """
     since = x - x[0]
@@ -34,7 +40,9 @@ def quantized(
     line = since + intercept + slope * since
     rest = values - line
     near = smoothed(since, rest, sd, walk)
-    return np.asarray(line + sharpened(since, rest, near, noise, walk))
+    if expected is not None:
+        expected = Expected(expected.values - line, expected.weight)
+    return np.asarray(line + sharpened(since, rest, near, noise, walk, expected))
 
 
 def left_out(

@@ -27,11 +27,6 @@ DRIFT = 2e-4
 OUTSIDE = 4 * LINE_JITTER
 """An edge of a train is not farther from its curve than half a sample and this, s."""
 
-LONG_IN_STEP = 60.0
-"""Pulses that keep their place within the samples of a line for longer than this, s,
-are locked to it for that time, in effect. (Of 260 simulated runs without such a minute
-none was off by more than 10 us at 30 kHz; of 70 with one, 24 were.)"""
-
 STEADY = 0.98
 """Part of the intervals, and of the edges, that must be as of a regular train."""
 
@@ -71,33 +66,6 @@ def train_of(pairs: PairTimes) -> Floats | None:
     return np.concatenate([[0.0], np.cumsum(steps)]) * period
 
 
-def longest_in_step(pairs: PairTimes) -> float:
-    """Find the longest time for which a regular train is in step with samples, s.
-
-    Then each pulse lies at the same place between two samples of one of the lines, and
-    no reading tells which. 0 where the pulses are no regular train. Segments of the
-    reference are looked at each by itself.
-    """
-    longest = 0.0
-    for piece in np.unique(pairs.piece):
-        mine = pairs.take(np.flatnonzero(pairs.piece == piece))
-        train = train_of(mine)
-        if train is None:
-            continue
-        theirs = _in_step(train, mine.t, mine.reference_resolution)
-        longest = max(longest, theirs, _in_step(train, mine.x, mine.resolution))
-    return longest
-
-
-def _in_step(train: Floats, values: Floats, resolution: float) -> float:
-    """Find the longest time in which a line counts as many samples for each period."""
-    steps = np.diff(train) / np.min(np.diff(train))
-    per_period = np.diff(values) / steps
-    moved = np.abs(np.diff(per_period)) * np.maximum(steps[1:], steps[:-1])
-    moves = train[1:-1][moved > resolution / 2]
-    return float(np.max(np.diff(np.concatenate([train[:1], moves, train[-1:]]))))
-
-
 def _smoothed_piece(pairs: PairTimes, shape: Floats) -> Floats | None:
     """Smooth the pulses of one segment of the reference.
 
@@ -111,19 +79,25 @@ def _smoothed_piece(pairs: PairTimes, shape: Floats) -> Floats | None:
     ours = _along(train, pairs.x, pairs.resolution)
     if theirs is None or ours is None:
         return None
-    stamped = _curve(train, shape, pairs.resolution)
-    late = (ours - pairs.x + stamped - shape) / 2
-    return np.asarray(theirs - shape - late)
+    return np.asarray(theirs - shape - lateness(train, pairs, shape))
+
+
+def lateness(train: Floats, pairs: PairTimes, shape: Floats) -> Floats:
+    """Find by how much samples of our line made its edges late, s, smoothed."""
+    ours = curve(train, pairs.x, pairs.resolution)
+    stamped = curve(train, shape, pairs.resolution)
+    return np.asarray(ours - pairs.x + stamped - shape) / 2
 
 
 def _along(train: Floats, values: Floats, resolution: float) -> Floats | None:
     """Smooth one line's edges; None: samples have not cut a smooth curve into these."""
-    found = _curve(train, values, resolution)
+    found = curve(train, values, resolution)
     is_near = np.abs(values - found) < resolution / 2 + OUTSIDE
     return found if np.mean(is_near) >= STEADY else None
 
 
-def _curve(train: Floats, values: Floats, resolution: float) -> Floats:
+def curve(train: Floats, values: Floats, resolution: float) -> Floats:
+    """Smooth a line's edges against the number of the pulse, in s."""
     noise = Quantization(resolution, 0.0, LINE_JITTER)
     sd = float(np.hypot(resolution / np.sqrt(12), LINE_JITTER))
     return quantized(train, values, noise, sd, TRAIN_WALK)

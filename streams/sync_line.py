@@ -15,6 +15,7 @@ from rigd.streams.clock_smoothing import smoothed
 from rigd.streams.edge_matching import intersect
 from rigd.streams.pair_times import PairTimes
 from rigd.streams.pulse_smoothing import FINE_WALKS, left_out, quantized, shares
+from rigd.streams.pulses_in_step import placed_by_stamps
 from rigd.streams.quantization import Quantization
 from rigd.streams.regular_train import TRAIN_WALK, smoothed_along_train
 
@@ -120,6 +121,7 @@ def _fine(pairs: PairTimes, rest: Floats) -> Correction:
     else:  # its errors and those of the pairs hardly have to do with each other
         paired = [_smooth(pairs, rest, v, TRAIN_WALK) for v in (rest, pairs.t)]
         seconds = (along + np.mean(paired, axis=0)) / 2
+        seconds = placed_by_stamps(pairs, pairs.t - rest, seconds)
     error = max(pairs.worst, 4 * posterior_sd(pairs, max(FINE_WALKS)))
     return Correction(pairs.x, seconds, True, error)
 

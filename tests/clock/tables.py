@@ -10,7 +10,7 @@ import numpy as np
 
 from rigd.streams.clock_evidence import ClockSettings
 from rigd.streams.clock_map import Grade
-from rigd.streams.regular_train import LONG_IN_STEP
+from rigd.streams.pulses_in_step import LONG_IN_STEP
 from tests.clock import adversaries
 from tests.clock.cells import Cell
 from tests.clock.judged_alignment import OURS, Judged, evidence_of, judge_alone

@@ -1,39 +1,13 @@
 """Pulses of a regular train tell of each line by itself; others are left alone."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
-from rigd.streams.clock_map import Floats
 from rigd.streams.pair_times import PairTimes
 from rigd.streams.pulse_smoothing import left_out, shares
-from rigd.streams.regular_train import (
-    longest_in_step,
-    smoothed_along_train,
-    train_of,
-)
+from rigd.streams.regular_train import smoothed_along_train, train_of
 from rigd.streams.sync_line import correction
-
-SAMPLE = 1 / 30_000
-
-
-def cut(times: Floats) -> Floats:
-    """Times of a line that sees an edge at its next sample, in the middle before."""
-    return np.asarray((np.ceil(times / SAMPLE) - 0.5) * SAMPLE)
-
-
-def pairs_of(pulses: Floats, ppm: float = 20.0) -> tuple[PairTimes, Floats]:
-    """Pairs of a device that runs faster than the reference, and their true shift."""
-    device = pulses * (1 + ppm * 1e-6) + 0.37
-    one_piece = np.zeros(len(pulses), np.int64)
-    x, t = cut(device), cut(pulses)
-    shift = (x - 0.37) / (1 + ppm * 1e-6) - x
-    return PairTimes(x, t, one_piece, SAMPLE, SAMPLE), np.asarray(shift)
-
-
-def regular(count: int, period: float = 1.0 + 7.3e-6) -> Floats:
-    return 0.2 + np.arange(float(count)) * period
+from tests.unit.streams.trains import SAMPLE, pairs_of, regular
 
 
 def test_a_train_with_missing_pulses_keeps_their_numbers() -> None:
@@ -105,44 +79,3 @@ def test_what_predicts_better_counts_for_more() -> None:
     assert 15 < line < 40 < off
     assert shares([line, off])[0] > 0.99
     assert shares([5.0, 5.0]) == [0.5, 0.5]
-
-
-# --- in step with samples -------------------------------------------------------------
-
-
-def test_a_train_locked_to_the_samples_is_in_step_all_the_time() -> None:
-    pairs, _ = pairs_of(regular(300, 1.0))
-    assert longest_in_step(pairs) == pytest.approx(299, abs=1)
-
-
-def test_a_train_that_passes_the_samples_quickly_is_never_in_step() -> None:
-    pairs, _ = pairs_of(regular(300, 1.0 + 7.3e-6), ppm=33.3)
-    assert longest_in_step(pairs) < 10
-
-
-@pytest.mark.parametrize("is_ours", [False, True])
-def test_the_time_in_step_is_as_long_as_it_is(is_ours: bool) -> None:
-    """A generator that warms up: for 200 s it makes its pulses at whole samples."""
-    drift = np.concatenate([np.full(100, 9e-6), np.zeros(200), np.full(100, 9e-6)])
-    pulses = 0.20001 + np.arange(400.0) + np.cumsum(drift)
-    if is_ours:  # as seen by the device, whose clock is ahead of the reference's
-        pulses = pulses / (1 + 33.3e-6)
-    pairs, _ = pairs_of(pulses, ppm=33.3)
-    assert longest_in_step(pairs) == pytest.approx(200, abs=5)
-
-
-def test_missing_pulses_do_not_end_it() -> None:
-    seen = np.delete(regular(300, 1.0), [3, 4, 90, 91, 92, 150])
-    assert longest_in_step(pairs_of(seen)[0]) == pytest.approx(299, abs=1)
-
-
-def test_a_short_segment_of_the_reference_hides_nothing() -> None:
-    pairs, _ = pairs_of(regular(310, 1.0))
-    pieces = np.repeat([0, 1], [300, 10])
-    pairs = replace(pairs, piece=pieces)
-    assert longest_in_step(pairs) == pytest.approx(299, abs=1)
-
-
-def test_random_pulses_are_not_in_step() -> None:
-    random = np.cumsum(np.random.default_rng(1).uniform(0.1, 1.9, 300))
-    assert longest_in_step(pairs_of(random)[0]) == 0
