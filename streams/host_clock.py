@@ -232,7 +232,7 @@ def _clock(
     late = low.delay - np.interp(x, at, floor)
     gap = widest_gap(x, late, 3 * float(np.sqrt(excess / SKEW_WALK)))
     wander = (1 + tilt) * gap + excess
-    unseen = widest_gap(x, late, np.inf) / 2
+    unseen = widest_gap(*with_earlier_samples(x, late), np.inf) / 2
     host = at + low.skew * at + floor - unseen
     if np.any(np.diff(host) <= 0):
         delay = part.host - part.x
@@ -265,8 +265,8 @@ def _more_likely_lines(
 ) -> Floats:
     """What is to be added to the most probable floor, see `expected_lines`.
 
-    Where a rhythm shows, all low stamps together are one witness, as uncertain as the
-    gap that it leaves; and the bulk of the stamps is heard, too.
+    Where a rhythm shows, low stamps are as uncertain as the gap that it leaves, and no
+    more witnesses than the device drifts through it; and the bulk is heard, too.
     """
     shown = [rhythm(x, late) for x, late in zip(xs, lates, strict=True)]
     usual = usual_slope(xs, lates) if any(gap for gap, _ in shown) else None

@@ -52,6 +52,9 @@ DOUBT = 0.001
 USUAL_SPAN = 300.0
 """Before a loss it is looked for so long, s, how many late anchors come in a row."""
 
+SAME_READ = 1e-9
+"""Host times that differ by less, s, are of one read."""
+
 MOSTLY = 0.5
 """Part of the anchors that come together with the one before where a host reads them
 in batches."""
@@ -355,7 +358,7 @@ def _last_before(
     likely = int(np.ceil(np.log(DOUBT) / np.log(min(chance, 0.9))))
     usual = noise + 8 * float(np.median(late[sure]))
     is_usual = late[last + 1 :] < step + usual
-    reads = np.cumsum(np.diff(host[last + 1 :], prepend=-np.inf) > 0)
+    reads = np.cumsum(np.diff(host[last + 1 :], prepend=-np.inf) > SAME_READ)
     together = int(np.searchsorted(reads, likely, "right"))
     return last, max(together, int(np.argmax(is_usual)) if is_usual.any() else 0)
 
