@@ -59,13 +59,14 @@ def rhythm(x: Floats, late: Floats) -> tuple[float, float]:
         it never does.
 
     """
-    gap = _usual_gap(x, late, WINDOW)
-    width, last = WINDOW, float(x[-1])
-    while gap and _usual_gap(x, late, width) > gap / 2:
-        if width >= last:
-            return gap, np.inf
+    gap, width = _usual_gap(x, late, WINDOW), WINDOW
+    if not gap:
+        return 0.0, width
+    while width < float(x[-1]):
         width *= 2
-    return gap, width
+        if _usual_gap(x, late, width) <= gap / 2:
+            return gap, width
+    return gap, np.inf
 
 
 def polled_gap(late: Floats) -> float:
@@ -74,6 +75,10 @@ def polled_gap(late: Floats) -> float:
     The time until a process runs smears it, so that it can't be seen among the smallest
     ones. But latenesses without a rhythm, as those with a longer one, have more of the
     wave that is twice as long.
+
+    Args:
+        late: Latenesses of a while, s.
+
     """
     waves = [np.exp(2j * np.pi / period * late) for period in (POLL, 2 * POLL)]
     here, twice = (float(np.abs(np.mean(wave))) for wave in waves)

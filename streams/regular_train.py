@@ -10,6 +10,7 @@ sample where the curve is. The clock is the difference of two such curves.
 import numpy as np
 
 from rigd.streams.clock_map import Floats
+from rigd.streams.clock_smoothing import Expected
 from rigd.streams.pair_times import LINE_JITTER, PairTimes
 from rigd.streams.pulse_smoothing import quantized
 from rigd.streams.quantization import Quantization
@@ -79,12 +80,19 @@ def _smoothed_piece(pairs: PairTimes, shape: Floats) -> Floats | None:
     ours = _along(train, pairs.x, pairs.resolution)
     if theirs is None or ours is None:
         return None
-    return np.asarray(theirs - shape - lateness(train, pairs, shape))
+    return np.asarray(theirs - shape - lateness(train, pairs, shape, ours))
 
 
-def lateness(train: Floats, pairs: PairTimes, shape: Floats) -> Floats:
-    """Find by how much samples of our line made its edges late, s, smoothed."""
-    ours = curve(train, pairs.x, pairs.resolution)
+def lateness(train: Floats, pairs: PairTimes, shape: Floats, ours: Floats) -> Floats:
+    """Find by how much samples of our line made its edges late, s, smoothed.
+
+    Args:
+        train: Nominal times of the pulses, s.
+        pairs: Matched edges.
+        shape: Times of the edges by host stamps, session s.
+        ours: The `curve` of our line.
+
+    """
     stamped = curve(train, shape, pairs.resolution)
     return np.asarray(ours - pairs.x + stamped - shape) / 2
 
@@ -96,8 +104,24 @@ def _along(train: Floats, values: Floats, resolution: float) -> Floats | None:
     return found if np.mean(is_near) >= STEADY else None
 
 
-def curve(train: Floats, values: Floats, resolution: float) -> Floats:
-    """Smooth a line's edges against the number of the pulse, in s."""
+def curve(
+    train: Floats,
+    values: Floats,
+    resolution: float,
+    expected: Expected | None = None,
+) -> Floats:
+    """Smooth a line's edges against the number of the pulse.
+
+    Args:
+        train: Nominal times of the pulses, s.
+        values: Times of the edges, s, that the line has cut into pieces.
+        resolution: Length of the pieces, s.
+        expected: What else is known of them.
+
+    Returns:
+        Smoothed times, s.
+
+    """
     noise = Quantization(resolution, 0.0, LINE_JITTER)
     sd = float(np.hypot(resolution / np.sqrt(12), LINE_JITTER))
-    return quantized(train, values, noise, sd, TRAIN_WALK)
+    return quantized(train, values, noise, sd, TRAIN_WALK, expected)
